@@ -40,13 +40,19 @@ pub(crate) struct Placing<'a> {
 }
 
 /// Why a job was not created.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotCreated {
     /// Nothing was sent: the node could not be read.
+    #[error("{0}")]
     NotSent(String),
     /// It cannot be made like this, or it failed on chain.
+    #[error("{0}")]
     Refused(String),
+    /// The wallet has too few lamports for it.
+    #[error("the wallet has too few lamports")]
+    NoLamports,
     /// It may still come to be.
+    #[error("{0}")]
     Unclear(String),
 }
 

@@ -133,6 +133,14 @@ pub enum Refusal {
         /// The mint, in base58.
         mint: String,
     },
+    /// The wallet has too few lamports for fees and rent.
+    #[error(
+        "the wallet {wallet} has too few lamports for the fee of a job and the rent of its account, which comes back; send it SOL"
+    )]
+    NoLamports {
+        /// The wallet, in base58.
+        wallet: String,
+    },
     /// More waits than may.
     #[error("{waiting} rows wait, and at most {most} may; try again in a moment")]
     QueueFull {
@@ -207,6 +215,7 @@ impl Refusal {
             | Self::ShuttingDown
             | Self::StorageFull { .. }
             | Self::NoFunds { .. }
+            | Self::NoLamports { .. }
             | Self::NoProvider { .. } => true,
             Self::OverCap {
                 retry_after_secs, ..

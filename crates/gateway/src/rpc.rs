@@ -325,6 +325,9 @@ impl Market for RpcMarket {
             Err(error) if error.is_transient() || matches!(error, ClientError::Unknown { .. }) => {
                 Err(NotCreated::Unclear(error.to_string()))
             }
+            Err(ClientError::Refused(refusal)) if refusal.lacks_lamports() => {
+                Err(NotCreated::NoLamports)
+            }
             Err(error) => Err(NotCreated::Refused(error.to_string())),
         }
     }

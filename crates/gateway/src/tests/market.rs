@@ -84,6 +84,8 @@ pub struct Chain {
     pub published: HashMap<String, Vec<Tensor>>,
     /// Creations that are to fail: the first ones.
     pub refuse: u32,
+    /// Whether the wallet has no lamports for fees.
+    pub is_feeless: bool,
     /// Creations that the node could not be read for: the first ones.
     pub unread: u32,
     /// How often a node that is behind tells nothing of a job that there is.
@@ -306,6 +308,9 @@ impl Market for FakeMarket {
             if chain.unread > 0 {
                 chain.unread -= 1;
                 return Err(NotCreated::NotSent("no answer".to_owned()));
+            }
+            if chain.is_feeless {
+                return Err(NotCreated::NoLamports);
             }
             if chain.refuse > 0 {
                 chain.refuse -= 1;

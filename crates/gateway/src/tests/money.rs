@@ -301,14 +301,21 @@ async fn an_empty_purse_and_a_refused_job_are_said() {
         matches!(refused, Err(Refusal::NoFunds { free_atoms: 9, .. })),
         "{refused:?}"
     );
-    market.chain(|chain| (chain.free, chain.refuse) = (FUNDS, 9));
+    market.chain(|chain| (chain.free, chain.is_feeless) = (FUNDS, true));
+    let refused = ask(&gateway.engine, request("fee", rows(&[&[1, 2]]))).await;
+    assert!(
+        matches!(refused, Err(Refusal::NoLamports { .. })),
+        "{refused:?}"
+    );
+    market.chain(|chain| (chain.is_feeless, chain.refuse) = (false, 9));
     let refused = ask(&gateway.engine, request("two", rows(&[&[1, 2]]))).await;
     let said = refused.unwrap_err();
     assert!(said.to_string().contains("paused"), "{said}");
     assert!(!said.is_passing(), "{said}");
     // Both are taken up again once they may succeed.
     market.chain(|chain| chain.refuse = 0);
-    for (name, all) in [("one", rows(&[&[1, 2]])), ("two", rows(&[&[1, 2]]))] {
+    let all = rows(&[&[1, 2]]);
+    for name in ["one", "two", "fee"] {
         let answer = ask(&gateway.engine, request(name, all.clone())).await;
         check(&answer.unwrap(), &all);
     }

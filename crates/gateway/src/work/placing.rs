@@ -206,9 +206,15 @@ async fn create(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<()> {
             // It is this machine's trouble: it rests, and is no attempt.
             Err(Paused::Failed(GatewayError::NotReady(why)))
         }
+        Err(NotCreated::NoLamports) if !was_sent => {
+            job.attempts.pop();
+            job.step = Step::Waiting;
+            let wallet = inner.market.wallet().to_string();
+            fail(inner, job, Refusal::NoLamports { wallet }).await
+        }
         Err(NotCreated::Refused(why)) if !was_sent => refused(inner, job, &why).await,
-        Err(NotCreated::NotSent(why) | NotCreated::Refused(why) | NotCreated::Unclear(why)) => {
-            tracing::warn!(job = %job.id, why, "it is not known whether the job was created; looking");
+        Err(not_created) => {
+            tracing::warn!(job = %job.id, why = %not_created, "it is not known whether the job was created; looking");
             pause(inner).await
         }
     }

@@ -209,6 +209,22 @@ async fn what_the_engine_refuses_has_a_status_and_a_reason() {
             false,
         ),
         (
+            Refusal::NoLamports { wallet: why() },
+            402,
+            "insufficient_funds",
+            false,
+        ),
+        (
+            Refusal::StorageFull {
+                needed_bytes: 2,
+                kept_bytes: 1,
+                most_bytes: 2,
+            },
+            507,
+            "storage_full",
+            false,
+        ),
+        (
             Refusal::QueueFull {
                 waiting: 2,
                 most: 1,
