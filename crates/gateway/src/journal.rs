@@ -35,6 +35,16 @@ const ANSWERS: &str = "answers";
 const RECEIPTS: &str = "receipts";
 const EXPERIENCE: &str = "providers.json";
 const SPENDING: &str = "spending.csv";
+/// All that means something on one cluster only.
+pub(crate) const PARTS: [&str; 7] = [
+    ORDERS,
+    JOBS,
+    ANSWERS,
+    RECEIPTS,
+    EXPERIENCE,
+    SPENDING,
+    files::CLUSTER,
+];
 /// What the columns are.
 const SPENDING_HEAD: &str =
     "number,at_unix,state,atoms,decimals,mint,model,job,provider,rows,requests,fee_lamports,note\n";

@@ -18,7 +18,7 @@ use {
     quern_client::{Pubkey, Signer, config, quern::constants::MAX_STEP_SECS},
     quern_data::Publisher,
     quern_gateway::{
-        Connection, Embedder, Engine, Served, Settings,
+        Connection, Embedder, Engine, Served, Settings, folder,
         http::{HttpServer, HttpSettings},
     },
     quern_rules::caps::Caps,
@@ -197,7 +197,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     context.protocol().await?;
     let mint = args.mint.config(context).await?;
     let settings = args.settings(context, mint.decimals).await?;
-    let inputs = settings.state.join("inputs");
+    let inputs = folder::inputs(&settings.state);
     let place = args.publish_dir.clone();
     let inputs = match &place {
         None => Some(inputs),
@@ -217,7 +217,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         is_remote_allowed: args.allow_remote,
         hosts: args.host.clone(),
         patience: Duration::from_secs(args.patience.into()),
-        ..HttpSettings::new(args.listen, settings.state.join("http"))
+        ..HttpSettings::new(args.listen, folder::http(&settings.state))
     };
     let connection = Connection {
         sender: context.sender.clone(),

@@ -24,6 +24,7 @@ mod settings;
 mod store;
 mod token;
 
+pub(crate) use app::PARTS;
 pub use {
     error::ApiError,
     server::{HttpError, HttpServer, TOKEN_FILE},
