@@ -55,7 +55,7 @@ pub(crate) enum Step {
     Ended,
 }
 
-/// A job's way from the first try to the answer.
+/// A job's way from the first attempt to the answer.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 pub(crate) struct JobRecord {
     pub id: String,

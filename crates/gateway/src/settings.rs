@@ -37,7 +37,7 @@ pub struct Settings {
     pub give_up: Duration,
     /// The same for a batch.
     pub batch_give_up: Duration,
-    /// How often a job is tried.
+    /// Most attempts at a job that a provider took or the chain refused. Offers that nobody took are not among them.
     pub attempts: usize,
     /// How long a provider that let the gateway down gets no work; twice as long the next time. One that was convicted gets none.
     pub avoid: Duration,

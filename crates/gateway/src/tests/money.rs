@@ -749,7 +749,7 @@ async fn names_that_never_take_a_job_keep_it_from_the_others_for_two_offers() {
 }
 
 #[tokio::test]
-async fn offers_that_nobody_took_do_not_use_up_the_tries() {
+async fn offers_that_nobody_took_do_not_use_up_the_attempts() {
     let (folder, market) = (
         tempfile::tempdir().unwrap(),
         FakeMarket::new(&[Habit::Honest]),
@@ -767,7 +767,7 @@ async fn offers_that_nobody_took_do_not_use_up_the_tries() {
         .place(request("one", all.clone()))
         .await
         .unwrap();
-    until("more offers are made than there are tries", || {
+    until("more offers are made than there are attempts", || {
         market.chain(|chain| chain.opened) == 3
     })
     .await;

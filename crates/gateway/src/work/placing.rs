@@ -85,7 +85,7 @@ fn two_pins_were_left(job: &JobRecord) -> bool {
         == 2
 }
 
-/// Why a job is not tried again.
+/// Why a job gets no further attempt.
 fn gave_up(inner: &Inner, job: &JobRecord) -> Option<Refusal> {
     let give_up = match job.is_batch {
         true => inner.settings.batch_give_up,
@@ -104,8 +104,8 @@ fn gave_up(inner: &Inner, job: &JobRecord) -> Option<Refusal> {
     let age = inner.now().saturating_sub(since);
     let is_old = u64::try_from(age).is_ok_and(|age| age >= give_up.as_secs());
     // Offers that nobody took cost no price: time ends them.
-    let tried = job.attempts.iter().filter(|one| !one.was_left()).count();
-    if !is_old && tried < inner.settings.attempts {
+    let counted = job.attempts.iter().filter(|one| !one.was_left()).count();
+    if !is_old && counted < inner.settings.attempts {
         return None;
     }
     let was_answered = job.attempts.iter().any(|attempt| attempt.was_answered);
