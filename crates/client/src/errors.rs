@@ -1,7 +1,7 @@
 //! What can go wrong, each as one sentence that says what to do.
 
 use {
-    crate::messages,
+    crate::{addresses::SYSTEM_PROGRAM, messages},
     quern::error::QuernError,
     quern_proof::evidence,
     solana_rpc_client_api::{
@@ -12,6 +12,7 @@ use {
         hash::Hash, instruction::InstructionError, pubkey::Pubkey, signature::Signature,
         transaction::TransactionError,
     },
+    solana_system_interface::error::SystemError,
     std::{fmt, path::PathBuf},
 };
 
@@ -366,6 +367,23 @@ impl Refusal {
             .and_then(QuernError::from_code)
     }
 
+    /// Whether the paying wallet has too few lamports for a fee, or for the rent of an account.
+    pub fn lacks_lamports(&self) -> bool {
+        match &self.error {
+            TransactionError::AccountNotFound
+            | TransactionError::InsufficientFundsForFee
+            | TransactionError::InsufficientFundsForRent { .. } => true,
+            TransactionError::InstructionError(_, InstructionError::Custom(code)) => {
+                let is_of_system = self.program == Some(SYSTEM_PROGRAM);
+                is_of_system && *code == SystemError::ResultWithNegativeLamports as u32
+            }
+            TransactionError::InstructionError(_, error) => {
+                *error == InstructionError::InsufficientFunds
+            }
+            _ => false,
+        }
+    }
+
     /// Why the evidence proves nothing, if that is what was refused.
     pub fn evidence(&self) -> Option<evidence::Refusal> {
         let is_ours = self
@@ -432,6 +450,25 @@ mod tests {
             refusal.to_string(),
             "The purse does not hold enough free atoms; deposit more (InsufficientFunds)"
         );
+    }
+
+    #[test]
+    fn too_few_lamports_are_told_from_other_refusals() {
+        let system = SYSTEM_PROGRAM;
+        let creation = InstructionError::Custom(SystemError::ResultWithNegativeLamports as u32);
+        let creation = TransactionError::InstructionError(0, creation);
+        let other = TransactionError::InstructionError(0, InstructionError::Custom(6_022));
+        for (error, program, lacks) in [
+            (TransactionError::InsufficientFundsForFee, system, true),
+            (TransactionError::AccountNotFound, system, true),
+            (creation.clone(), system, true),
+            (creation, crate::program_id(), false),
+            (other, crate::program_id(), false),
+            (TransactionError::BlockhashNotFound, system, false),
+        ] {
+            let refusal = Refusal::new(error, Vec::new(), &[program]);
+            assert_eq!(refusal.lacks_lamports(), lacks, "{refusal}");
+        }
     }
 
     #[test]

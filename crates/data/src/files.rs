@@ -13,6 +13,8 @@ use {
 
 /// How the names of files end that are not whole yet.
 const PART: &str = "part";
+/// The file of a folder that says which cluster it belongs to.
+pub const CLUSTER: &str = "cluster";
 
 /// Writes a file whole or not at all: beside its place, flushed, renamed; then the folder is flushed too, or the name could be
 /// lost. Every write has a file of its own, so that two of the same path never mix: the later one wins.
@@ -163,7 +165,7 @@ pub fn keep_newest(folder: &Path, most: usize) -> Result<()> {
 /// # Errors
 /// `Files`, or `DiskFull`.
 pub fn is_bound_to(folder: &Path, genesis: &str) -> Result<bool> {
-    let path = folder.join("cluster");
+    let path = folder.join(CLUSTER);
     match read(&path)? {
         Some(known) => Ok(known == genesis.as_bytes()),
         None => write(&path, genesis.as_bytes()).map(|()| true),

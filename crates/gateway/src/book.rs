@@ -50,6 +50,10 @@ pub(crate) struct Book {
 impl Book {
     pub(crate) fn put_order(&mut self, order: OrderRecord) {
         self.by_body.insert(order.body_sha256, order.id.clone());
+        if order.stage.has_ended() {
+            self.waiting
+                .retain(|waiting| waiting.unit.order != order.id);
+        }
         self.orders.insert(order.id.clone(), order);
     }
 
@@ -95,7 +99,7 @@ impl Book {
     pub(crate) fn find(&self, body_sha256: &[u8; 32]) -> Option<OrderId> {
         let order = self.orders.get(self.by_body.get(body_sha256)?)?;
         let is_of_use = matches!(order.stage, Stage::Running | Stage::Answered);
-        is_of_use.then(|| order.id.clone())
+        (is_of_use || order.may_reopen()).then(|| order.id.clone())
     }
 
     /// The jobs that have rows of a request.
@@ -151,6 +155,15 @@ impl Book {
         orders.any(|order| order.stage == Stage::Running)
     }
 
+    /// Since when somebody has waited for a job's result: a request that is taken up again begins anew.
+    pub(crate) fn wanted_since(&self, job: &JobRecord) -> i64 {
+        let orders = job.units.iter();
+        let orders = orders.filter_map(|unit| self.orders.get(&unit.order));
+        let running = orders.filter(|order| order.stage == Stage::Running);
+        let placed = running.map(|order| order.placed_at);
+        placed.fold(job.formed_at, i64::max)
+    }
+
     /// What counts against the caps, in order of time: rows that wait and jobs that do, as if they were paid now, and every
     /// attempt whose price has not come back. `but` is a job whose own reservation is left out.
     pub(crate) fn spent(&self, now: i64, but: Option<&str>) -> Vec<Spent> {
@@ -189,8 +202,14 @@ impl Book {
         all.fold(0, u64::saturating_add)
     }
 
-    /// Jobs that somebody should work on, the oldest first and requests before batches.
-    pub(crate) fn startable(&self, running: &HashSet<String>, now: Instant) -> Vec<String> {
+    /// Jobs that somebody should work on, the oldest first and requests before batches, as many as there are places for. Those of
+    /// batches never take all places.
+    pub(crate) fn startable(
+        &self,
+        running: &HashSet<String>,
+        places: usize,
+        now: Instant,
+    ) -> Vec<String> {
         let rests = |id: &str| self.resting.get(id).is_some_and(|until| *until > now);
         let mut all: Vec<&JobRecord> = self
             .jobs
@@ -198,7 +217,17 @@ impl Book {
             .filter(|job| job.step != Step::Ended && !running.contains(&job.id) && !rests(&job.id))
             .collect();
         all.sort_by_key(|job| (job.is_batch, job.formed_at, job.id.clone()));
-        all.into_iter().map(|job| job.id.clone()).collect()
+        let is_batch = |id: &&String| self.jobs.get(*id).is_some_and(|job| job.is_batch);
+        let batches = running.iter().filter(is_batch).count();
+        let mut for_batches = batch_places(places).saturating_sub(batches);
+        let may_start = |job: &&JobRecord| {
+            let has_place = !job.is_batch || for_batches > 0;
+            for_batches -= usize::from(job.is_batch && has_place);
+            has_place
+        };
+        let free = places.saturating_sub(running.len());
+        let started = all.into_iter().filter(may_start).take(free);
+        started.map(|job| job.id.clone()).collect()
     }
 
     pub(crate) fn progress(&self, id: &OrderId) -> Option<Progress> {
@@ -232,6 +261,14 @@ impl Book {
         all.sort_by_key(|one| std::cmp::Reverse(one.number));
         all.truncate(most);
         all
+    }
+}
+
+/// How many places batches may take of all: a quarter is for requests, whose callers wait, if there is more than one.
+const fn batch_places(places: usize) -> usize {
+    match places - places.div_ceil(4) {
+        0 => places,
+        most => most,
     }
 }
 

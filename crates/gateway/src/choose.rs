@@ -23,8 +23,11 @@ const LONGEST_AVOID_SECS: i64 = 86_400;
 pub(crate) struct Seen {
     /// Answers that were right and came.
     pub right: u64,
-    /// Times in a row that it was silent, late, or kept its answer back.
+    /// Times in a row that it was silent, late, or kept its answer back; jobs that it had at the same time count once.
     pub failures: u32,
+    /// When the last of these times was noted.
+    #[serde(default)]
+    pub failed_at: Option<i64>,
     /// Until when it gets no work.
     pub avoid_until: i64,
     /// When it was last heard of.
@@ -58,15 +61,19 @@ impl Experience {
         seen.failures = 0;
     }
 
-    /// It was silent, late, or kept its answer back: twice as long as the last time it gets no work. A last time long ago does not
-    /// count.
-    pub(crate) fn failed(&mut self, owner: Pubkey, avoid: Duration, now: i64) {
+    /// It was silent, late, or kept its answer back with a job that it was given at `given_at`: twice as long as the last time it
+    /// gets no work. A last time long ago does not count. Jobs that it was given before the last time was noted fail with that.
+    pub(crate) fn failed(&mut self, owner: Pubkey, avoid: Duration, given_at: i64, now: i64) {
         let seen = self.heard_of(owner, now);
         if now.saturating_sub(seen.avoid_until) > LONGEST_AVOID_SECS {
             seen.failures = 0;
         }
-        let doublings = seen.failures.min(32);
-        seen.failures = seen.failures.saturating_add(1);
+        let is_noted = seen.failed_at.is_some_and(|at| given_at <= at);
+        if !is_noted || seen.failures == 0 {
+            seen.failures = seen.failures.saturating_add(1);
+            seen.failed_at = Some(now);
+        }
+        let doublings = seen.failures.saturating_sub(1).min(32);
         let secs = i64::try_from(avoid.as_secs()).unwrap_or(i64::MAX);
         let secs = secs.saturating_mul(1 << doublings).min(LONGEST_AVOID_SECS);
         seen.avoid_until = seen.avoid_until.max(now.saturating_add(secs));
@@ -224,15 +231,15 @@ mod tests {
         experience.answered(owner(2), 0);
         assert_eq!(choice(&experience, &nobody, 0), Choice::Only(owner(2)));
         // Who was silent gets no work for a while, then again.
-        experience.failed(owner(2), AVOID, 100);
+        experience.failed(owner(2), AVOID, 100, 100);
         assert_eq!(choice(&experience, &nobody, 109), Choice::Only(owner(3)));
         assert_eq!(choice(&experience, &nobody, 110), Choice::Only(owner(2)));
-        experience.failed(owner(2), AVOID, 200);
+        experience.failed(owner(2), AVOID, 200, 200);
         assert_eq!(choice(&experience, &nobody, 219), Choice::Only(owner(3)));
         assert_eq!(choice(&experience, &nobody, 220), Choice::Only(owner(2)));
         // If nobody else is left, who was silent the longest ago is asked.
-        experience.failed(owner(3), AVOID, 201);
-        experience.failed(owner(1), AVOID, 205);
+        experience.failed(owner(3), AVOID, 201, 201);
+        experience.failed(owner(1), AVOID, 205, 205);
         assert_eq!(choice(&experience, &nobody, 206), Choice::Only(owner(3)));
         // Who cheated gets none, ever.
         experience.cheated(owner(2), 300);
@@ -285,15 +292,39 @@ mod tests {
         // One that has answered here and then was late once; after that it is the new one's turn.
         experience.answered(owner(2), 0);
         let known = candidate(2, 0, 0, 0);
-        experience.failed(owner(2), AVOID, 0);
+        experience.failed(owner(2), AVOID, 0, 0);
         assert_eq!(first(known, &experience, 1), Choice::Only(owner(2)));
-        experience.failed(owner(2), AVOID, 1);
+        experience.failed(owner(2), AVOID, 1, 1);
         assert_eq!(first(known, &experience, 2), Choice::Only(owner(1)));
         // Much later its failures are none.
         let later = 2 * LONGEST_AVOID_SECS;
-        experience.failed(owner(2), AVOID, later);
+        experience.failed(owner(2), AVOID, later, later);
         assert_eq!(experience.of(&owner(2)).failures, 1);
         assert_eq!(experience.of(&owner(2)).avoid_until, later + 10);
+    }
+
+    #[test]
+    fn jobs_that_fail_together_count_once() {
+        let (one, mut experience) = (owner(1), Experience::default());
+        experience.answered(one, 0);
+        // Eight jobs that were given before anybody knew; they end one after the other.
+        for now in 100..108 {
+            experience.failed(one, AVOID, 90, now);
+        }
+        let seen = experience.of(&one);
+        assert_eq!((seen.failures, seen.avoid_until), (1, 117));
+        let standing = Standing::of(&candidate(1, 0, 0, 0), &seen, 108);
+        assert_eq!(standing, Standing::Excused);
+        // One that was given afterwards is another failure, and those beside it are not.
+        for now in 130..134 {
+            experience.failed(one, AVOID, 120, now);
+        }
+        let seen = experience.of(&one);
+        assert_eq!((seen.failures, seen.avoid_until), (2, 153));
+        // After an answer it begins anew.
+        experience.answered(one, 160);
+        experience.failed(one, AVOID, 125, 161);
+        assert_eq!(experience.of(&one).failures, 1);
     }
 
     #[test]
@@ -315,7 +346,7 @@ mod tests {
         experience.answered(name(0), 0);
         experience.cheated(name(1), 0);
         for number in 2..5_000 {
-            experience.failed(name(number), AVOID, i64::from(number));
+            experience.failed(name(number), AVOID, i64::from(number), i64::from(number));
         }
         assert_eq!(experience.0.len(), MOST_REMEMBERED);
         assert_eq!(experience.of(&name(0)).right, 1);

@@ -56,7 +56,7 @@ pub struct TokenRow {
 #[derive(Clone, Debug)]
 pub struct Request {
     /// Under which name it is kept until it is forgotten. A request with the name of a kept one is the same request: it is
-    /// paid once and answered twice. One that came to nothing stays so: what is tried again gets a new name.
+    /// paid once and answered twice. One that failed is taken up again where it stood, unless its answers were wrong.
     pub id: OrderId,
     /// SHA-256 of what the application asked for. A kept request is only answered to a request for the same thing.
     pub body_sha256: [u8; 32],
@@ -122,7 +122,8 @@ pub trait Embedder: Send + Sync + 'static {
     async fn tokenize(&self, model: &str, texts: Vec<String>) -> Result<Vec<TokenRow>, Refusal>;
 
     /// Keeps a request and begins with it, or finds the kept one of that name. What it answers is on disk: from here on a
-    /// kill loses nothing.
+    /// kill loses nothing. Of a kept one that failed, rows without vectors are asked for again; what it has spent still counts
+    /// against its limits, and its time begins anew.
     ///
     /// # Errors
     /// Why the gateway will not do it; then nothing was paid and nothing is kept. `KeyReused` where another request has its name.
@@ -147,8 +148,8 @@ pub trait Embedder: Send + Sync + 'static {
     /// Where a kept request stands.
     fn progress(&self, id: &OrderId) -> Option<Progress>;
 
-    /// The kept request that asked for this most recently, whatever its name, unless it came to nothing: what a retry without a
-    /// name of its own means.
+    /// The kept request that asked for this most recently, whatever its name, unless it came to nothing for good: what a retry
+    /// without a name of its own means.
     fn find(&self, body_sha256: &[u8; 32]) -> Option<OrderId>;
 
     /// Ends a request. Jobs that nobody has taken are cancelled and their price comes back; what a provider works on is paid.

@@ -24,6 +24,7 @@ use {
         fs::{self, File},
         io::{ErrorKind, Write},
         path::{Path, PathBuf},
+        sync::atomic::{AtomicI64, Ordering},
         time::Duration,
     },
 };
@@ -34,6 +35,16 @@ const ANSWERS: &str = "answers";
 const RECEIPTS: &str = "receipts";
 const EXPERIENCE: &str = "providers.json";
 const SPENDING: &str = "spending.csv";
+/// All that means something on one cluster only.
+pub(crate) const PARTS: [&str; 7] = [
+    ORDERS,
+    JOBS,
+    ANSWERS,
+    RECEIPTS,
+    EXPERIENCE,
+    SPENDING,
+    files::CLUSTER,
+];
 /// What the columns are.
 const SPENDING_HEAD: &str =
     "number,at_unix,state,atoms,decimals,mint,model,job,provider,rows,requests,fee_lamports,note\n";
@@ -42,6 +53,8 @@ const SPENDING_HEAD: &str =
 pub(crate) struct Journal {
     folder: PathBuf,
     _lock: File,
+    /// Bytes of what is kept.
+    kept: AtomicI64,
     #[cfg(test)]
     fuse: std::sync::Arc<fuse::Fuse>,
 }
@@ -67,6 +80,7 @@ impl Journal {
         Ok(Self {
             folder: folder.to_owned(),
             _lock: lock,
+            kept: AtomicI64::new(kept_in(folder)?),
             #[cfg(test)]
             fuse: std::sync::Arc::default(),
         })
@@ -83,6 +97,11 @@ impl Journal {
         }
     }
 
+    /// How many bytes requests, jobs, answers, receipts and spendings take.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        self.kept.load(Ordering::Relaxed).try_into().unwrap_or(0)
+    }
+
     pub(crate) fn save_order(&self, order: &OrderRecord) -> Result<()> {
         self.write_json(&self.order_path(&order.id, "json"), order)
     }
@@ -97,8 +116,8 @@ impl Journal {
 
     /// Removes a request: the record last, so that nothing is left without one.
     pub(crate) fn remove_order(&self, id: &OrderId) -> Result<()> {
-        files::remove(&self.order_path(id, "rows"))?;
-        Ok(files::remove(&self.order_path(id, "json"))?)
+        self.remove(&self.order_path(id, "rows"))?;
+        self.remove(&self.order_path(id, "json"))
     }
 
     pub(crate) fn save_job(&self, job: &JobRecord) -> Result<()> {
@@ -109,10 +128,8 @@ impl Journal {
     }
 
     pub(crate) fn remove_job(&self, id: &str) -> Result<()> {
-        files::remove(&self.answer_path(id))?;
-        Ok(files::remove(
-            &self.folder.join(JOBS).join(format!("{id}.json")),
-        )?)
+        self.remove(&self.answer_path(id))?;
+        self.remove(&self.folder.join(JOBS).join(format!("{id}.json")))
     }
 
     pub(crate) fn save_answer(&self, id: &str, result: &Tensor) -> Result<()> {
@@ -154,13 +171,16 @@ impl Journal {
         let path = self.folder.join(SPENDING);
         let add = || {
             let mut file = File::options().create(true).append(true).open(&path)?;
-            if file.metadata()?.len() == 0 {
-                file.write_all(SPENDING_HEAD.as_bytes())?;
-            }
-            file.write_all(line.as_bytes())?;
-            file.sync_data()
+            let lines = match file.metadata()?.len() {
+                0 => [SPENDING_HEAD, line].concat(),
+                _ => line.to_owned(),
+            };
+            file.write_all(lines.as_bytes())?;
+            file.sync_data()?;
+            Ok(lines.len())
         };
-        add().map_err(|error| files::unwritten(&path, &error))?;
+        let added = add().map_err(|error| files::unwritten(&path, &error))?;
+        self.count(added, 0);
         self.point()
     }
 
@@ -207,8 +227,23 @@ impl Journal {
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         self.point()?;
+        let before = length(path);
         files::write(path, bytes)?;
+        self.count(bytes.len(), before);
         self.point()
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        let before = length(path);
+        files::remove(path)?;
+        self.count(0, before);
+        Ok(())
+    }
+
+    /// Notes that bytes were added, in place of so many.
+    fn count(&self, added: usize, before: i64) {
+        let added = i64::try_from(added).unwrap_or(i64::MAX);
+        self.kept.fetch_add(added - before, Ordering::Relaxed);
     }
 
     /// Before and after each write: where a test kills the gateway.
@@ -237,6 +272,25 @@ fn read_json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
             path.display()
         ))
     })
+}
+
+/// How many bytes a file has; none if it is not there.
+fn length(path: &Path) -> i64 {
+    let found = fs::metadata(path).map_or(0, |found| found.len());
+    i64::try_from(found).unwrap_or(i64::MAX)
+}
+
+/// How many bytes are kept in a folder.
+pub(crate) fn kept_in(folder: &Path) -> Result<i64> {
+    let mut kept = length(&folder.join(SPENDING)) + length(&folder.join(EXPERIENCE));
+    for part in [ORDERS, JOBS, ANSWERS, RECEIPTS] {
+        let part = folder.join(part);
+        let failed = |error: std::io::Error| files::failed(&part, &error);
+        for entry in fs::read_dir(&part).map_err(failed)? {
+            kept = kept.saturating_add(length(&entry.map_err(failed)?.path()));
+        }
+    }
+    Ok(kept)
 }
 
 /// Keeps others out of a folder.

@@ -7,6 +7,7 @@
 //! - `record`, `journal`: what is on disk before a step is made; `book`: the same in memory; `receipts`: for people.
 //! - `market`: the chain and its providers; `rpc`: those of a cluster; `late`: checking what was paid already; `choose`: who gets
 //!   work, out of `board`, the providers that there are; `offers`: for how much. `served`: a model.
+//! - [`folder`]: where all of it lies.
 //! - [`http`]: the front door, which speaks as OpenAI does.
 
 mod batching;
@@ -16,6 +17,7 @@ mod choose;
 pub mod embedder;
 mod engine;
 mod error;
+pub mod folder;
 pub mod http;
 mod journal;
 mod late;

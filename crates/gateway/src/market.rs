@@ -5,49 +5,17 @@ use {
     async_trait::async_trait,
     quern_client::{Outcome, Pubkey},
     quern_proof::{Hash, Tensor},
-    quern_rules::{
-        RuleError,
-        quote::{Floors, Offer, Quote, quote},
-    },
+    quern_rules::caps::RowCost,
     quern_watcher::CheckedItems,
 };
 
 /// What jobs of a model cost at least, and how long they are reviewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rates {
-    pub floors: Floors,
-    /// Work of one row. That of many is no more than the sum.
-    pub row_work: u64,
+    pub row: RowCost,
     /// The shortest review.
     pub least_review_secs: u32,
     pub decimals: u8,
-}
-
-impl Rates {
-    /// What a job of so many rows costs and locks, if `price_bps` of the least price are offered.
-    ///
-    /// # Errors
-    /// Amounts that are too large.
-    pub(crate) fn quote(
-        &self,
-        rows: u64,
-        price_bps: u32,
-    ) -> std::result::Result<(u64, Quote), RuleError> {
-        let work = self.row_work.saturating_mul(rows);
-        let of = |price_atoms| {
-            let offer = Offer {
-                work,
-                is_refereed: true,
-                milestones: 1,
-                price_atoms,
-            };
-            quote(&self.floors, &offer)
-        };
-        let least = of(self.floors.least_price_atoms.max(1))?.least_price_atoms;
-        let scaled = u128::from(least) * u128::from(price_bps) / u128::from(quern_rules::BPS);
-        let price_atoms = u64::try_from(scaled).unwrap_or(u64::MAX).max(least);
-        Ok((price_atoms, of(price_atoms)?))
-    }
 }
 
 /// The wallet's purse.
@@ -72,13 +40,19 @@ pub(crate) struct Placing<'a> {
 }
 
 /// Why a job was not created.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotCreated {
     /// Nothing was sent: the node could not be read.
+    #[error("{0}")]
     NotSent(String),
     /// It cannot be made like this, or it failed on chain.
+    #[error("{0}")]
     Refused(String),
+    /// The wallet has too few lamports for it.
+    #[error("the wallet has too few lamports")]
+    NoLamports,
     /// It may still come to be.
+    #[error("{0}")]
     Unclear(String),
 }
 

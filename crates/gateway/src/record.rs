@@ -8,6 +8,7 @@ use {
         spending::SpendingState,
     },
     quern_client::Pubkey,
+    quern_rules::caps::share,
     serde::{Deserialize, Serialize},
 };
 
@@ -54,7 +55,7 @@ pub(crate) enum Step {
     Ended,
 }
 
-/// A job's way from the first try to the answer.
+/// A job's way from the first attempt to the answer.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 pub(crate) struct JobRecord {
     pub id: String,
@@ -120,6 +121,14 @@ pub(crate) struct ResultRecord {
     pub output_uri: String,
 }
 
+impl OrderRecord {
+    /// Whether it failed, and is taken up again if it is asked for again.
+    pub(crate) fn may_reopen(&self) -> bool {
+        let may_reopen = self.refusal.as_ref().is_some_and(Refusal::may_reopen);
+        self.stage == Stage::Failed && may_reopen
+    }
+}
+
 impl Attempt {
     /// Whether it was offered, and nobody took it.
     pub(crate) fn was_left(&self) -> bool {
@@ -148,12 +157,11 @@ impl JobRecord {
         self.step == Step::Ended && !self.has_open_attempt()
     }
 
-    /// What one of its requests bears of a price: by rows, so it is never more than a job of these rows alone costs.
+    /// What one of its requests bears of a price, by rows.
     pub(crate) fn share_of(&self, order: &OrderId, atoms: u64) -> u64 {
         let own = self.units.iter().filter(|unit| unit.order == *order);
         let rows: usize = own.map(|unit| unit.rows).sum();
-        let share = u128::from(atoms) * rows as u128 / u128::from(self.items.max(1));
-        u64::try_from(share).unwrap_or(u64::MAX)
+        share(atoms, rows as u64, self.items.into())
     }
 
     /// Attempts whose price lies in a job, or may.

@@ -133,6 +133,14 @@ pub enum Refusal {
         /// The mint, in base58.
         mint: String,
     },
+    /// The wallet has too few lamports for fees and rent.
+    #[error(
+        "the wallet {wallet} has too few lamports for the fee of a job and the rent of its account, which comes back; send it SOL"
+    )]
+    NoLamports {
+        /// The wallet, in base58.
+        wallet: String,
+    },
     /// More waits than may.
     #[error("{waiting} rows wait, and at most {most} may; try again in a moment")]
     QueueFull {
@@ -140,6 +148,18 @@ pub enum Refusal {
         waiting: usize,
         /// Rows that may wait.
         most: usize,
+    },
+    /// More would be kept than may.
+    #[error(
+        "it may take {needed_bytes} bytes on disk, and {kept_bytes} of {most_bytes} are kept; wait until old requests are forgotten, move receipts out of the gateway's folder and start it again, or raise --disk-limit"
+    )]
+    StorageFull {
+        /// What it may take.
+        needed_bytes: u64,
+        /// What is kept, with what is promised to others that run.
+        kept_bytes: u64,
+        /// What may be kept.
+        most_bytes: u64,
     },
     /// Nobody took the job, or nobody may.
     #[error("no provider answered: {why}")]
@@ -193,11 +213,20 @@ impl Refusal {
             Self::QueueFull { .. }
             | Self::TimedOut { .. }
             | Self::ShuttingDown
+            | Self::StorageFull { .. }
+            | Self::NoFunds { .. }
+            | Self::NoLamports { .. }
             | Self::NoProvider { .. } => true,
             Self::OverCap {
                 retry_after_secs, ..
             } => retry_after_secs.is_some(),
             _ => false,
         }
+    }
+
+    /// Whether a kept request that failed with it is taken up again when it is asked for again: all but what would be paid for the
+    /// same end once more, or is not wanted. What is still above a cap is refused before anything is paid.
+    pub const fn may_reopen(&self) -> bool {
+        !matches!(self, Self::NotRight { .. } | Self::Cancelled)
     }
 }

@@ -27,7 +27,7 @@ use {
     },
     quern_data::{FetchLimits, Fetcher, Publisher, TensorStore, fetch},
     quern_proof::{Tensor, file, graph::Graph, published},
-    quern_rules::deadline::passed,
+    quern_rules::{caps::RowCost, deadline::passed},
     quern_watcher::{
         CheckedItems, Followed, RpcWatcherChain, Scope, Verdict, Watcher, WatcherChain,
     },
@@ -221,13 +221,15 @@ impl Market for RpcMarket {
         let graph = Graph::load(&self.known(model)?.graph)?;
         let costs = known.model.as_ref().map(|model| model.model.costs());
         let work = costs.and_then(|costs| graph.admit(&costs, 1, graph.input_count()).ok());
-        let row_work = work.ok_or_else(|| {
+        let work = work.ok_or_else(|| {
             GatewayError::NotReady(format!("the model {model} takes no jobs of single rows"))
         })?;
         let (_, least_review_secs) = known.protocol.floors(Assurance::Refereed);
         Ok(Rates {
-            floors: known.mint.floors(&known.protocol, Assurance::Refereed),
-            row_work,
+            row: RowCost {
+                floors: known.mint.floors(&known.protocol, Assurance::Refereed),
+                work,
+            },
             least_review_secs,
             decimals: known.mint.decimals,
         })
@@ -274,11 +276,14 @@ impl Market for RpcMarket {
 
     async fn create(&self, placing: Placing<'_>) -> std::result::Result<Sent, NotCreated> {
         let attempt = placing.attempt;
-        let refused = |why: &dyn std::fmt::Display| NotCreated::Refused(why.to_string());
+        let not_sent = |error: ClientError| match error.is_transient() {
+            true => NotCreated::NotSent(error.to_string()),
+            false => NotCreated::Refused(error.to_string()),
+        };
         let wallet = self.wallet.pubkey();
         let model = Some(&placing.model);
         let known = read::for_create(self.rpc(), &wallet, &self.mint, model).await;
-        let mut known = known.map_err(|error| NotCreated::NotSent(error.to_string()))?;
+        let mut known = known.map_err(not_sent)?;
         // It is created under this number or not at all.
         if let Some(purse) = &mut known.purse {
             purse.opened = attempt.n.into();
@@ -301,12 +306,7 @@ impl Market for RpcMarket {
             input_uri: placing.input_uri.to_owned(),
         };
         let created = flows::create_job(self.rpc(), &wallet, &known, args).await;
-        let (_, instructions) = created.map_err(|error| match error {
-            error @ (ClientError::Unreachable { .. }
-            | ClientError::NotJsonRpc { .. }
-            | ClientError::Rpc { .. }) => NotCreated::NotSent(error.to_string()),
-            error => refused(&error),
-        })?;
+        let (_, instructions) = created.map_err(not_sent)?;
         match self.sender.send_all(&instructions, &[&self.wallet]).await {
             Ok(receipts) => {
                 let mut sent = Sent::default();
@@ -321,10 +321,14 @@ impl Market for RpcMarket {
                 }
                 Ok(sent)
             }
-            Err(error @ (ClientError::Unknown { .. } | ClientError::Expired { .. })) => {
+            // Some of it may be on its way.
+            Err(error) if error.is_transient() || matches!(error, ClientError::Unknown { .. }) => {
                 Err(NotCreated::Unclear(error.to_string()))
             }
-            Err(error) => Err(refused(&error)),
+            Err(ClientError::Refused(refusal)) if refusal.lacks_lamports() => {
+                Err(NotCreated::NoLamports)
+            }
+            Err(error) => Err(NotCreated::Refused(error.to_string())),
         }
     }
 
@@ -449,6 +453,7 @@ impl Market for RpcMarket {
     ) -> Result<Examined> {
         let (found, _, _) = match self.published(job, model, items).await {
             Ok(found) => found,
+            Err(error) if error.is_transient() => return Err(error),
             Err(error) => {
                 return Ok(Examined::Unusable {
                     is_wrong: false,

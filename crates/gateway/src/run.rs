@@ -83,9 +83,9 @@ impl Running {
     fn start(&mut self, inner: &Arc<Inner>) {
         let now = Instant::now();
         let busy: HashSet<String> = self.ids.values().cloned().collect();
-        let startable = lock(&inner.book).startable(&busy, now);
-        let places = inner.settings.jobs.max(1).saturating_sub(self.ids.len());
-        for id in startable.into_iter().take(places) {
+        let places = inner.settings.jobs.max(1);
+        let startable = lock(&inner.book).startable(&busy, places, now);
+        for id in startable {
             let (inner, job) = (Arc::clone(inner), id.clone());
             let task = self
                 .tasks

@@ -14,6 +14,7 @@ use {
     quern_data::ModelFolder,
     quern_import::Tokenizer,
     quern_proof::{Tensor, graph::Graph},
+    quern_rules::caps::job_price,
     std::sync::{Arc, RwLock},
 };
 
@@ -22,6 +23,8 @@ use {
 pub(crate) struct Dimensions {
     /// Numbers of a vector.
     pub vector: usize,
+    /// Bytes of a vector in a result.
+    pub bytes: u64,
     /// Tokens of a row.
     pub sequence: usize,
     pub vocabulary: u32,
@@ -67,6 +70,7 @@ impl Served {
         }
         let dimensions = Dimensions {
             vector: output.cols as usize,
+            bytes: output.bytes(),
             sequence,
             vocabulary: u32::try_from(tokenizer.vocabulary()).unwrap_or(u32::MAX),
         };
@@ -113,11 +117,8 @@ impl Served {
     pub(crate) fn price(&self, rates: &Rates, price_bps: u32, sample: Option<f64>) {
         /// So many rows that the least price of a job does not matter.
         const MANY: u64 = 10_000;
-        let price = |rows| {
-            rates
-                .quote(rows, price_bps)
-                .map_or(u64::MAX, |(price, _)| price)
-        };
+        let price =
+            |rows| job_price(&rates.row, rows, price_bps).map_or(u64::MAX, |job| job.price_atoms);
         let mut card = self
             .card
             .write()

@@ -27,7 +27,7 @@ pub struct Settings {
     pub most_batch_rows: usize,
     /// Most rows that wait for a job, of requests and of batches.
     pub waiting_rows: usize,
-    /// Most jobs at a time.
+    /// Most jobs at a time. A quarter of the places, at least one if there are two, is not for batches.
     pub jobs: usize,
     /// How long a job waits for a provider before another one is asked.
     pub take_time: Duration,
@@ -37,7 +37,7 @@ pub struct Settings {
     pub give_up: Duration,
     /// The same for a batch.
     pub batch_give_up: Duration,
-    /// How often a job is tried.
+    /// Most attempts at a job that a provider took or the chain refused. Offers that nobody took are not among them.
     pub attempts: usize,
     /// How long a provider that let the gateway down gets no work; twice as long the next time. One that was convicted gets none.
     pub avoid: Duration,
@@ -51,6 +51,8 @@ pub struct Settings {
     pub sample: Option<f64>,
     /// How long ended requests are kept.
     pub keep: Duration,
+    /// Most bytes of requests, answers, receipts and records that are kept. What might take more is refused before it is paid.
+    pub kept_bytes: u64,
     /// How long a stop waits for jobs.
     pub grace: Duration,
 }
@@ -81,6 +83,7 @@ impl Settings {
             poll: Duration::from_secs(1),
             sample: None,
             keep: Duration::from_secs(7 * 86_400),
+            kept_bytes: 8 << 30,
             grace: Duration::from_secs(30),
         }
     }

@@ -138,10 +138,11 @@ async fn attend(
                 (Some(asked), _) => asked.await,
                 (None, refused) => Ok(refused.unwrap_or_default()),
             };
+            drop(work);
+            // A client that sends a body slowly must not keep its place for that.
             if let Ok(answer) = &mut answer {
                 rest.leave(answer).await;
             }
-            drop(work);
             if let Ok(answer) = &answer {
                 let found = answer.extensions().get::<Lasting>().cloned();
                 *lasting.lock().unwrap_or_else(PoisonError::into_inner) = found;
@@ -201,7 +202,7 @@ mod tests {
     /// Ends a test that hangs; nothing takes this long, and it is less than what a client's silence is allowed to take.
     const LIMIT: Duration = Duration::from_secs(8);
 
-    /// A server with two places. `/slow` tells that it works and answers once it may.
+    /// A server with two places. `/slow` tells that it works and answers once it may; `/told` answers a POST at once, unread.
     struct Server {
         address: SocketAddr,
         working: Arc<Semaphore>,
@@ -220,8 +221,16 @@ mod tests {
                     "slow"
                 }
             };
+            let told = {
+                let working = Arc::clone(&working);
+                async move || {
+                    working.add_permits(1);
+                    "told"
+                }
+            };
             let router = Router::new()
                 .route("/", get(async || "here").post(async || "unread"))
+                .route("/told", get("").post(told))
                 .route("/slow", get(slow));
             let gate = Gate::new(Limits {
                 all: 2,
@@ -319,6 +328,19 @@ mod tests {
             let text = reply(stream, "slow").await;
             assert!(text.starts_with("HTTP/1.1 200"), "{text:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn bodies_that_do_not_come_on_every_place_keep_nobody_out() {
+        let server = Server::start().await;
+        let post = "POST /told HTTP/1.1\r\nhost: here\r\ncontent-length: 9\r\n\r\nx";
+        let _slow = [server.connect(post).await, server.connect(post).await];
+        let both = tokio::time::timeout(LIMIT, server.working.acquire_many(2));
+        both.await.unwrap().unwrap().forget();
+        // Both are answered, and the rest of their bodies is waited for.
+        let mut newcomer = server.connect(&request("/")).await;
+        let text = reply(&mut newcomer, "here").await;
+        assert!(text.starts_with("HTTP/1.1 200"), "{text:?}");
     }
 
     #[tokio::test]

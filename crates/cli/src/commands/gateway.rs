@@ -18,7 +18,7 @@ use {
     quern_client::{Pubkey, Signer, config, quern::constants::MAX_STEP_SECS},
     quern_data::Publisher,
     quern_gateway::{
-        Connection, Embedder, Engine, Served, Settings,
+        Connection, Embedder, Engine, Served, Settings, folder,
         http::{HttpServer, HttpSettings},
     },
     quern_rules::caps::Caps,
@@ -92,7 +92,7 @@ pub struct Args {
     /// Most rows of one job; a batch with more becomes several
     #[arg(long, value_name = "ROWS", default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     job_rows: u32,
-    /// Most jobs at a time
+    /// Most jobs at a time; a quarter of the places is not for batches
     #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     jobs: u32,
     /// How many rows of each job to check before any is handed out: a share drawn at random after the submission, such as 5%
@@ -110,6 +110,10 @@ pub struct Args {
     /// Its own folder: requests, jobs, receipts, the API key [default: ~/.local/share/quern/gateway]
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
+    /// Most to keep in that folder of requests, answers and receipts, in MiB; what might take more is refused before it is paid.
+    /// Ended requests are forgotten after 7 days
+    #[arg(long, default_value_t = 8_192, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
+    disk_limit: u32,
     /// Folder into which inputs are published, or a URL to PUT below [default: inputs in the folder of --state]
     #[arg(long, value_name = "FOLDER_OR_URL")]
     publish_dir: Option<String>,
@@ -170,6 +174,7 @@ impl Args {
             price_bps: self.price_percent * 100,
             most_price_bps: self.most_percent()? * 100,
             sample: sample_of(self.sample),
+            kept_bytes: u64::from(self.disk_limit) << 20,
             ..Settings::new(state.unwrap_or_else(|| config::expand(STATE)))
         };
         if config::is_local(&context.url) {
@@ -192,7 +197,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
     context.protocol().await?;
     let mint = args.mint.config(context).await?;
     let settings = args.settings(context, mint.decimals).await?;
-    let inputs = settings.state.join("inputs");
+    let inputs = folder::inputs(&settings.state);
     let place = args.publish_dir.clone();
     let inputs = match &place {
         None => Some(inputs),
@@ -212,7 +217,7 @@ pub async fn run(context: &Context, args: Args) -> Result<()> {
         is_remote_allowed: args.allow_remote,
         hosts: args.host.clone(),
         patience: Duration::from_secs(args.patience.into()),
-        ..HttpSettings::new(args.listen, settings.state.join("http"))
+        ..HttpSettings::new(args.listen, folder::http(&settings.state))
     };
     let connection = Connection {
         sender: context.sender.clone(),
@@ -337,6 +342,7 @@ mod tests {
         assert_eq!(args.price_percent * 100, usual.price_bps);
         assert_eq!(args.most_percent().unwrap() * 100, usual.most_price_bps);
         assert_eq!(args.patience, 600);
+        assert_eq!(u64::from(args.disk_limit) << 20, usual.kept_bytes);
         assert_eq!(sample_of(args.sample), usual.sample);
     }
 }

@@ -38,13 +38,19 @@ impl Embedder for Engine {
         if inner.stopping() != Stopping::No {
             return Err(Refusal::ShuttingDown);
         }
-        let (order, waiting) = inner.drafted(&request)?;
-        if !inner.reserve(&order, waiting)? {
+        let order = inner.drafted(&request)?;
+        let turn = inner.turn(&order.id).await;
+        let Some(reserved) = inner.reserve(order)? else {
             return Ok(());
-        }
+        };
         // Whoever asks may hang up before it is written: what is reserved is kept all the same, or given back.
         let inner = Arc::clone(inner);
-        let keeping = tokio::spawn(async move { inner.keep(order, request.rows).await });
+        let keeping = tokio::spawn(async move {
+            inner.keep(reserved, request.rows).await?;
+            drop(turn);
+            // What is taken up again may have all of its vectors.
+            inner.answer_if_whole(&request.id).await
+        });
         let kept = keeping.await.map_err(|error| {
             GatewayError::NotReady(format!(
                 "the task that writes the request broke off: {error}"
@@ -94,12 +100,8 @@ impl Embedder for Engine {
     }
 
     async fn cancel(&self, id: &OrderId) -> std::result::Result<Progress, Refusal> {
-        let order = lock(&self.0.book).orders.get(id).cloned();
-        let order = order.ok_or_else(|| unknown(id))?;
-        if order.stage == Stage::Running {
-            self.0.end_order(order, Stage::Cancelled, None).await?;
-            self.0.wake.notify_one();
-        }
+        self.0.end_order(id, Stage::Cancelled, None).await?;
+        self.0.wake.notify_one();
         self.progress(id).ok_or_else(|| unknown(id))
     }
 

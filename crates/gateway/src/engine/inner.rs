@@ -7,20 +7,26 @@ use {
         error::{GatewayError, Result},
         journal::Journal,
         market::{Market, Rates},
-        record::{JobRecord, OrderRecord},
+        order::OrderId,
+        record::{JobRecord, OrderRecord, Step},
         refusal::Refusal,
         served::Served,
         settings::Settings,
     },
     quern_client::Pubkey,
     quern_data::runtime::{lock, off_loop},
+    quern_rules::caps::job_price,
     std::{
         collections::HashMap,
+        hash::{DefaultHasher, Hash, Hasher},
         sync::{Arc, Mutex},
         time::{SystemTime, UNIX_EPOCH},
     },
-    tokio::sync::{Notify, watch},
+    tokio::sync::{Notify, OwnedMutexGuard, watch},
 };
+
+/// Requests whose records are written at the same time at most.
+pub(super) const TURNS: usize = 64;
 
 /// How far a stop has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +57,8 @@ pub(crate) struct Inner {
     pub creating: tokio::sync::Mutex<()>,
     /// One note about providers at a time is written.
     pub remembering: tokio::sync::Mutex<()>,
+    /// See [`Inner::turn`].
+    pub turns: [Arc<tokio::sync::Mutex<()>>; TURNS],
 }
 
 impl Inner {
@@ -104,9 +112,9 @@ impl Inner {
         let rates = rates.ok_or_else(|| {
             GatewayError::NotReady(format!("the prices of the model {model} are not known yet"))
         })?;
-        let quoted = rates.quote(rows as u64, self.settings.price_bps);
-        let (price, _) = quoted.map_err(|error| GatewayError::NotReady(error.to_string()))?;
-        Ok(price)
+        let priced = job_price(&rates.row, rows as u64, self.settings.price_bps);
+        let priced = priced.map_err(|error| GatewayError::NotReady(error.to_string()))?;
+        Ok(priced.price_atoms)
     }
 
     pub(crate) fn decimals(&self) -> u8 {
@@ -114,11 +122,24 @@ impl Inner {
         rates.values().next().map_or(0, |rates| rates.decimals)
     }
 
-    /// Writes a job's record, then believes it. The inputs of one that is over are shown no longer.
+    /// Whose turn it is to change a request: what is written of it last is what is believed last. Some requests share a turn.
+    pub(super) async fn turn(&self, id: &OrderId) -> OwnedMutexGuard<()> {
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        let index = hasher.finish() % TURNS as u64;
+        Arc::clone(&self.turns[index as usize]).lock_owned().await
+    }
+
+    /// Writes a job's record, then believes it. The inputs of one that is over are shown no longer; rows that one leaves without
+    /// vectors wait for another one, if somebody wants them: their request may have been taken up again meanwhile.
     pub(crate) async fn save_job(&self, job: &JobRecord) -> Result<()> {
         let (journal, record) = (Arc::clone(&self.journal), job.clone());
         off_loop(move || journal.save_job(&record)).await??;
         lock(&self.book).put_job(job.clone());
+        if job.step == Step::Ended && !job.has_result() {
+            self.wait_again()?;
+            self.wake.notify_one();
+        }
         match job.is_over() {
             true => self.market.unpublish(&job.id).await,
             false => Ok(()),

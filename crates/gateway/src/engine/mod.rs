@@ -3,6 +3,7 @@
 mod answers;
 mod embedder;
 mod inner;
+mod kept;
 mod opening;
 mod orders;
 

@@ -43,6 +43,7 @@ impl Engine {
             stopping: watch::channel(Stopping::No).0,
             creating: tokio::sync::Mutex::default(),
             remembering: tokio::sync::Mutex::default(),
+            turns: std::array::from_fn(|_| Arc::default()),
         });
         inner.read_rates().await?;
         inner.wait_again()?;

@@ -13,6 +13,12 @@ use {
     tokio::sync::Semaphore,
 };
 
+/// Where files and batches are.
+const FILES: &str = "files";
+/// See [`FILES`].
+const BATCHES: &str = "batches";
+/// All that is kept beside the key.
+pub(crate) const PARTS: [&str; 2] = [FILES, BATCHES];
 /// Uploads at a time: each may take the disk's whole speed.
 const UPLOADS: usize = 4;
 
@@ -40,8 +46,8 @@ impl App {
         settings: &HttpSettings,
     ) -> Result<Self, quern_data::DataError> {
         let folder = &settings.state;
-        let files = Arc::new(FileStore::open(&folder.join("files"))?);
-        let batches = Arc::new(BatchStore::open(&folder.join("batches"))?);
+        let files = Arc::new(FileStore::open(&folder.join(FILES))?);
+        let batches = Arc::new(BatchStore::open(&folder.join(BATCHES))?);
         files.keep_parts_of(&batches.parts())?;
         let runner = Runner::start(
             Arc::clone(&embedder),

@@ -4,7 +4,7 @@
 //! long: they count repetitions in a header, and a repetition of the same body means the request that was made before.
 
 use {
-    super::{app::App, error::ApiError, ids, place::place},
+    super::{app::App, error::ApiError, ids},
     crate::{
         embedder::{Answer, ModelCard, Request, TokenRow},
         order::OrderId,
@@ -39,11 +39,7 @@ pub async fn answer(
         is_batch: false,
         most_atoms: None,
     };
-    let answered = async {
-        let id = place(app.embedder(), request).await?;
-        app.embedder().wait(&id, app.patience()).await
-    };
-    match answered.await {
+    match app.embedder().embed(request, app.patience()).await {
         Err(Refusal::KeyReused { .. }) => Err(key_reused()),
         outcome => Ok(outcome?),
     }

@@ -159,8 +159,13 @@ impl From<Refusal> for ApiError {
                 error
             }
             Refusal::OverRequest { .. } => Self::unpaid("spending_cap", message),
-            Refusal::NoFunds { .. } => Self::unpaid("insufficient_funds", message),
+            Refusal::NoFunds { .. } | Refusal::NoLamports { .. } => {
+                Self::unpaid("insufficient_funds", message)
+            }
             Refusal::QueueFull { .. } => Self::busy(message).code("queue_full"),
+            Refusal::StorageFull { .. } => {
+                Self::refused(StatusCode::INSUFFICIENT_STORAGE, "storage_full", message)
+            }
             Refusal::NoProvider { .. } => {
                 failed(StatusCode::SERVICE_UNAVAILABLE, "no_provider").again()
             }

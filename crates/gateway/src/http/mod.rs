@@ -15,7 +15,6 @@ mod guard;
 mod ids;
 mod json;
 mod openai;
-mod place;
 mod quern;
 mod reply;
 mod request_id;
@@ -25,6 +24,7 @@ mod settings;
 mod store;
 mod token;
 
+pub(crate) use app::PARTS;
 pub use {
     error::ApiError,
     server::{HttpError, HttpServer, TOKEN_FILE},

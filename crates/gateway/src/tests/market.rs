@@ -9,11 +9,11 @@ use {
         },
     },
     async_trait::async_trait,
-    quern_client::{Outcome, Pubkey},
+    quern_client::{ClientError, Outcome, Pubkey},
     quern_data::runtime::lock,
     quern_proof::{Tensor, commit::data_root, hash::hash},
-    quern_rules::quote::Floors,
-    quern_watcher::CheckedItems,
+    quern_rules::{caps::RowCost, quote::Floors},
+    quern_watcher::{CheckedItems, WatcherError},
     std::{
         collections::{BTreeMap, HashMap},
         sync::{Arc, Mutex},
@@ -84,6 +84,8 @@ pub struct Chain {
     pub published: HashMap<String, Vec<Tensor>>,
     /// Creations that are to fail: the first ones.
     pub refuse: u32,
+    /// Whether the wallet has no lamports for fees.
+    pub is_feeless: bool,
     /// Creations that the node could not be read for: the first ones.
     pub unread: u32,
     /// How often a node that is behind tells nothing of a job that there is.
@@ -102,6 +104,10 @@ pub struct Chain {
     pub wanted: u64,
     /// How often the providers were listed.
     pub listed: u32,
+    /// How often a result is not fetched because the node is not reached.
+    pub unreached: u32,
+    /// How many jobs are taken still; all without it.
+    pub takes: Option<u32>,
 }
 
 /// Shared by all gateways of the wallet.
@@ -185,7 +191,9 @@ impl Chain {
                     let is_enough = job.price >= self.wanted;
                     *habit != Habit::Silent && is_enough && job.pin.is_none_or(|pin| pin == *owner)
                 };
-                if let Some((owner, _)) = self.providers.iter().find(takes) {
+                let are_left = self.takes != Some(0);
+                if let Some((owner, _)) = self.providers.iter().find(takes).filter(|_| are_left) {
+                    self.takes = self.takes.map(|takes| takes - 1);
                     job.provider = Some(*owner);
                     job.state = State::Taken;
                     job.looks = 0;
@@ -237,13 +245,15 @@ impl Market for FakeMarket {
 
     async fn rates(&self, _: &Pubkey) -> Result<Rates> {
         Ok(Rates {
-            floors: Floors {
-                least_price_atoms: self.chain(|chain| chain.least),
-                price_per_gwork_atoms: ROW,
-                bond_bps: 20_000,
-                bond_per_gwork_atoms: 1,
+            row: RowCost {
+                floors: Floors {
+                    least_price_atoms: self.chain(|chain| chain.least),
+                    price_per_gwork_atoms: ROW,
+                    bond_bps: 20_000,
+                    bond_per_gwork_atoms: 1,
+                },
+                work: 1_000_000_000,
             },
-            row_work: 1_000_000_000,
             least_review_secs: 10,
             decimals: 6,
         })
@@ -298,6 +308,9 @@ impl Market for FakeMarket {
             if chain.unread > 0 {
                 chain.unread -= 1;
                 return Err(NotCreated::NotSent("no answer".to_owned()));
+            }
+            if chain.is_feeless {
+                return Err(NotCreated::NoLamports);
             }
             if chain.refuse > 0 {
                 chain.refuse -= 1;
@@ -439,6 +452,18 @@ impl Market for FakeMarket {
     }
 
     async fn fetch(&self, address: &Pubkey, _: &Pubkey, _: u32) -> Result<Delivered> {
+        let unreached = self.chain(|chain| {
+            let left = chain.unreached;
+            chain.unreached = left.saturating_sub(1);
+            left
+        });
+        if unreached > 0 {
+            return Err(WatcherError::from(ClientError::Unreachable {
+                url: "test".to_owned(),
+                reason: "no answer".to_owned(),
+            })
+            .into());
+        }
         let (job, habit, inputs, zero_row) = self.chain(|chain| {
             let job = chain.jobs.get(address).cloned().expect("a job");
             let inputs = chain.published.get(&job.uri).cloned().expect("published");

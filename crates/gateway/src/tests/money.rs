@@ -7,6 +7,7 @@ use {
     },
     crate::{
         embedder::Embedder,
+        journal::kept_in,
         order::Stage,
         refusal::{Cap, Refusal},
         settings::Settings,
@@ -300,11 +301,24 @@ async fn an_empty_purse_and_a_refused_job_are_said() {
         matches!(refused, Err(Refusal::NoFunds { free_atoms: 9, .. })),
         "{refused:?}"
     );
-    market.chain(|chain| (chain.free, chain.refuse) = (FUNDS, 9));
+    market.chain(|chain| (chain.free, chain.is_feeless) = (FUNDS, true));
+    let refused = ask(&gateway.engine, request("fee", rows(&[&[1, 2]]))).await;
+    assert!(
+        matches!(refused, Err(Refusal::NoLamports { .. })),
+        "{refused:?}"
+    );
+    market.chain(|chain| (chain.is_feeless, chain.refuse) = (false, 9));
     let refused = ask(&gateway.engine, request("two", rows(&[&[1, 2]]))).await;
     let said = refused.unwrap_err();
     assert!(said.to_string().contains("paused"), "{said}");
     assert!(!said.is_passing(), "{said}");
+    // Both are taken up again once they may succeed.
+    market.chain(|chain| chain.refuse = 0);
+    let all = rows(&[&[1, 2]]);
+    for name in ["one", "two", "fee"] {
+        let answer = ask(&gateway.engine, request(name, all.clone())).await;
+        check(&answer.unwrap(), &all);
+    }
     // A node that does not answer is no attempt.
     market.chain(|chain| (chain.refuse, chain.unread) = (1, 3));
     ask(&gateway.engine, request("three", rows(&[&[1, 2]])))
@@ -721,7 +735,7 @@ async fn names_that_never_take_a_job_keep_it_from_the_others_for_two_offers() {
         // Somebody is avoided, so every job is for one provider.
         let mut book = quern_data::runtime::lock(&engine.0.book);
         let (avoid, now) = (Duration::from_secs(600), engine.0.now());
-        book.experience.failed(address(50), avoid, now);
+        book.experience.failed(address(50), avoid, now, now);
     }
     let gateway = Running::start(engine);
     let all = rows(&[&[1, 2]]);
@@ -735,7 +749,7 @@ async fn names_that_never_take_a_job_keep_it_from_the_others_for_two_offers() {
 }
 
 #[tokio::test]
-async fn offers_that_nobody_took_do_not_use_up_the_tries() {
+async fn offers_that_nobody_took_do_not_use_up_the_attempts() {
     let (folder, market) = (
         tempfile::tempdir().unwrap(),
         FakeMarket::new(&[Habit::Honest]),
@@ -753,7 +767,7 @@ async fn offers_that_nobody_took_do_not_use_up_the_tries() {
         .place(request("one", all.clone()))
         .await
         .unwrap();
-    until("more offers are made than there are tries", || {
+    until("more offers are made than there are attempts", || {
         market.chain(|chain| chain.opened) == 3
     })
     .await;
@@ -783,5 +797,206 @@ async fn a_job_whose_task_panicked_goes_on_while_others_are_at_work() {
     let answer = ask(&gateway.engine, request("one", all.clone())).await;
     check(&answer.unwrap(), &all);
     assert_eq!(market.chain(|chain| chain.panics), 0);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn what_failed_is_taken_up_again_where_it_stood_and_within_its_cap() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    market.chain(|chain| chain.takes = Some(1));
+    let settings = |request_atoms| Settings {
+        job_rows: 2,
+        take_time: Duration::from_secs(1),
+        give_up: Duration::from_secs(2),
+        caps: Caps {
+            request_atoms,
+            ..Caps::NONE
+        },
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings(3 * LEAST)).await;
+    let ids: Vec<[u32; 3]> = (0..6).map(|id| [1, 4 + id, 2]).collect();
+    let ids: Vec<&[u32]> = ids.iter().map(<[u32; 3]>::as_slice).collect();
+    let one = request("one", rows(&ids));
+    // One of its three jobs is answered.
+    let refused = ask(&gateway.engine, one.clone()).await;
+    assert!(
+        matches!(refused, Err(Refusal::NoProvider { .. })),
+        "{refused:?}"
+    );
+    let progress = gateway.engine.progress(&id("one")).unwrap();
+    assert_eq!((progress.stage, progress.answered), (Stage::Failed, 2));
+    assert_eq!(gateway.engine.find(&one.body_sha256), Some(id("one")));
+    gateway.stop().await;
+    market.chain(|chain| chain.takes = None);
+    // What it has spent counts still.
+    let gateway = running(&market, settings(3 * LEAST - 1)).await;
+    let refused = ask(&gateway.engine, one.clone()).await;
+    assert!(
+        matches!(
+            refused,
+            Err(Refusal::OverCap {
+                cap: Cap::Request,
+                atoms: 30,
+                left_atoms: 19,
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
+    gateway.stop().await;
+    let gateway = running(&market, settings(3 * LEAST)).await;
+    let answer = ask(&gateway.engine, one.clone()).await.unwrap();
+    check(&answer, &one.rows);
+    assert_eq!(answer.jobs.len(), 3);
+    gateway.stop().await;
+    market.end_reviews();
+    assert_eq!(market.paid(), 3 * LEAST);
+    market.check_conservation();
+}
+
+#[tokio::test]
+async fn a_request_may_fail_and_be_asked_for_again_at_any_moment() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    let settings = Settings {
+        job_rows: 1,
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings).await;
+    let ids: Vec<[u32; 3]> = (0..12).map(|id| [1, 4 + id, 2]).collect();
+    let ids: Vec<&[u32]> = ids.iter().map(<[u32; 3]>::as_slice).collect();
+    let one = request("one", rows(&ids));
+    // It fails and is taken up again while its jobs are at every step.
+    let mut tries = 0;
+    let answer = loop {
+        tries += 1;
+        gateway.engine.place(one.clone()).await.unwrap();
+        let patience = Duration::from_millis(2);
+        match gateway.engine.wait(&one.id, patience).await {
+            Ok(answer) => break answer,
+            Err(Refusal::TimedOut { .. }) => {}
+            Err(refused) => panic!("{refused}"),
+        }
+        let inner = &gateway.engine.0;
+        let why = Refusal::NoProvider { why: String::new() };
+        inner
+            .end_order(&one.id, Stage::Failed, Some(why))
+            .await
+            .unwrap();
+        assert!(tries < 10_000, "it never ends");
+    };
+    check(&answer, &one.rows);
+    gateway.stop().await;
+    market.end_reviews();
+    assert_eq!(market.paid(), 12 * LEAST);
+    market.check_conservation();
+}
+
+#[tokio::test]
+async fn what_might_find_no_room_is_refused_before_it_is_paid() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    let settings = Settings {
+        kept_bytes: 64 << 10,
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings).await;
+    let engine = gateway.engine.clone();
+    // Four rows of tokens and vectors take little; ten thousand rows do not fit.
+    ask(&engine, request("one", rows(&[&[1, 2][..]; 4])))
+        .await
+        .unwrap();
+    let mut large = request("large", rows(&vec![&[1, 2][..]; 10_000]));
+    large.is_batch = true;
+    let refused = engine.place(large).await;
+    assert!(
+        matches!(refused, Err(Refusal::StorageFull { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(market.chain(|chain| chain.opened), 1);
+    // Many small ones fill it as well, and none of them is paid that is refused.
+    let mut made = 1;
+    let refused = loop {
+        let name = format!("r{made}");
+        match ask(&engine, request(&name, rows(&[&[1, made, 2]]))).await {
+            Ok(_) => made += 1,
+            Err(refused) => break refused,
+        }
+        assert!(made < 99, "it is never full");
+    };
+    assert!(
+        matches!(refused, Refusal::StorageFull { .. }),
+        "{refused:?}"
+    );
+    assert_eq!(market.chain(|chain| chain.opened), u64::from(made));
+    // What is counted is what lies there.
+    gateway.stop().await;
+    let lies_there = || u64::try_from(kept_in(folder.path()).unwrap()).unwrap();
+    until("what lies there is what was counted", || {
+        engine.0.journal.kept_bytes() == lies_there()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_reached_is_held_against_nobody() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    market.chain(|chain| chain.unreached = 1);
+    let gateway = running(&market, settings(folder.path())).await;
+    let all = rows(&[&[1, 2]]);
+    let answer = ask(&gateway.engine, request("one", all.clone())).await;
+    check(&answer.unwrap(), &all);
+    let (opened, unreached) = market.chain(|chain| (chain.opened, chain.unreached));
+    assert_eq!((opened, unreached), (1, 0));
+    let seen = quern_data::runtime::lock(&gateway.engine.0.book)
+        .experience
+        .of(&address(1));
+    assert_eq!((seen.right, seen.failures), (1, 0));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_leaves_a_place_for_who_waits() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    // Nobody takes jobs of single rows.
+    market.chain(|chain| chain.wanted = 6 * ROW);
+    let settings = Settings {
+        job_rows: 1,
+        jobs: 2,
+        ..settings(folder.path())
+    };
+    let mut batch = request("batch", rows(&[&[1, 2][..]; 5]));
+    batch.is_batch = true;
+    let gateway = running(&market, settings.clone()).await;
+    gateway.engine.place(batch).await.unwrap();
+    until("a job of the batch is created", || {
+        market.chain(|chain| chain.opened) == 1
+    })
+    .await;
+    gateway.kill().await;
+    // A request of six rows, which are taken.
+    let settings = Settings {
+        job_rows: 6,
+        ..settings
+    };
+    let gateway = running(&market, settings).await;
+    let all = rows(&[[1, 4, 2].as_slice(); 6]);
+    let answer = ask(&gateway.engine, request("one", all.clone())).await;
+    check(&answer.unwrap(), &all);
+    assert_eq!(market.chain(|chain| chain.opened), 2);
     gateway.stop().await;
 }

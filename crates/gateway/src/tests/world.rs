@@ -27,6 +27,7 @@ const TOKENIZER: &str = r###"{"version":"1.0","truncation":null,"padding":null,"
 pub fn served() -> Served {
     let dimensions = Dimensions {
         vector: WIDTH,
+        bytes: WIDTH as u64,
         sequence: 8,
         vocabulary: 100,
     };

@@ -1,7 +1,7 @@
 //! What the gateway remembers of providers, on disk as soon as it knows it.
 
 use {
-    crate::{choose::Experience, engine::Inner, error::Result},
+    crate::{choose::Experience, engine::Inner, error::Result, record::Attempt},
     quern_client::Pubkey,
     quern_data::runtime::{lock, off_loop},
     std::sync::Arc,
@@ -12,9 +12,11 @@ pub(super) async fn answered(inner: &Arc<Inner>, provider: Pubkey) -> Result<()>
     remember(inner, |experience| experience.answered(provider, now)).await
 }
 
-pub(super) async fn failed(inner: &Arc<Inner>, provider: Pubkey) -> Result<()> {
-    let (avoid, now) = (inner.settings.avoid, inner.now());
-    remember(inner, |experience| experience.failed(provider, avoid, now)).await
+/// A provider let the gateway down with an attempt.
+pub(super) async fn failed(inner: &Arc<Inner>, provider: Pubkey, attempt: &Attempt) -> Result<()> {
+    let (avoid, given_at, now) = (inner.settings.avoid, attempt.at, inner.now());
+    let note = |experience: &mut Experience| experience.failed(provider, avoid, given_at, now);
+    remember(inner, note).await
 }
 
 pub(super) async fn cheated(inner: &Arc<Inner>, provider: Option<Pubkey>) -> Result<()> {

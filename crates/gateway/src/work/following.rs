@@ -6,7 +6,6 @@ use {
         shared::{Worked, inputs, note, pause, returned},
     },
     crate::{
-        GatewayError,
         engine::{Inner, Stopping},
         market::{Delivered, Examined, Found, Look},
         order::Stage,
@@ -35,7 +34,7 @@ pub(super) async fn created(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<()
             is_overdue: true,
         } => {
             inner.market.expire(&attempt.job).await?;
-            failed(inner, provider).await?;
+            failed(inner, provider, &attempt).await?;
             note(
                 &mut job,
                 Some(provider),
@@ -117,7 +116,7 @@ async fn open(inner: &Arc<Inner>, mut job: JobRecord, attempt: &Attempt) -> Work
     if is_late {
         was_left(inner, &job, attempt);
         if let Some(owner) = attempt.pin {
-            failed(inner, owner).await?;
+            failed(inner, owner, attempt).await?;
         }
     }
     let why = match (is_wanted, is_late) {
@@ -136,7 +135,10 @@ async fn examined_so(
     examined: Examined,
     start: Instant,
 ) -> Worked<()> {
-    let provider = job.current().and_then(|attempt| attempt.provider);
+    let Some(attempt) = job.current().cloned() else {
+        return Ok(());
+    };
+    let provider = attempt.provider;
     match examined {
         Examined::Right(items) => {
             let checked_millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -153,7 +155,7 @@ async fn examined_so(
         } => {
             match (is_wrong, provider) {
                 (true, _) => cheated(inner, provider).await?,
-                (false, Some(provider)) => failed(inner, provider).await?,
+                (false, Some(provider)) => failed(inner, provider, &attempt).await?,
                 (false, None) => {}
             }
             in_vain(inner, job, &why).await
@@ -185,16 +187,16 @@ async fn right(
         output_uri,
     } = match delivered {
         Ok(delivered) => delivered,
-        // The node was not to be reached, which says nothing of the provider.
-        Err(GatewayError::Client(error)) if error.is_transient() => return Err(error.into()),
+        Err(error) if error.is_transient() => return Err(error.into()),
         Err(error) => {
             if let Some(provider) = attempt.provider {
-                failed(inner, provider).await?;
+                failed(inner, provider, &attempt).await?;
             }
             let why = format!("its rows are right, but it cannot be fetched: {error}");
             return in_vain(inner, job, &why).await;
         }
     };
+    let result = Arc::new(result);
     fail_zero_rows(inner, &job, &result).await?;
     job.result = Some(ResultRecord {
         recomputed: items.recomputed,
@@ -215,22 +217,24 @@ async fn right(
 }
 
 /// Ends the requests that have a row of zeros in a right result; those that share the job with them have their vectors.
-async fn fail_zero_rows(inner: &Arc<Inner>, job: &JobRecord, result: &Tensor) -> Worked<()> {
-    let units = quern_import::unit_rows(result);
+async fn fail_zero_rows(inner: &Arc<Inner>, job: &JobRecord, result: &Arc<Tensor>) -> Worked<()> {
+    let result = Arc::clone(result);
+    let zero = off_loop(move || {
+        let rows = quern_import::unit_rows(&result);
+        rows.iter().map(Option::is_none).collect::<Vec<bool>>()
+    });
+    let zero = zero.await?;
     for (index, unit) in job.units.iter().enumerate() {
-        let own = units.iter().skip(job.start_of(index)).take(unit.rows);
-        let Some(row) = own.clone().position(Option::is_none) else {
+        let mut own = zero.iter().skip(job.start_of(index)).take(unit.rows);
+        let Some(row) = own.position(|is_zero| *is_zero) else {
             continue;
         };
         let why = format!(
             "row {} is right and zero, which has no direction",
             unit.from + row
         );
-        let order = lock(&inner.book).orders.get(&unit.order).cloned();
-        if let Some(order) = order.filter(|order| order.stage == Stage::Running) {
-            let refusal = Some(Refusal::NotRight { why });
-            inner.end_order(order, Stage::Failed, refusal).await?;
-        }
+        let refusal = Some(Refusal::NotRight { why });
+        inner.end_order(&unit.order, Stage::Failed, refusal).await?;
     }
     Ok(())
 }

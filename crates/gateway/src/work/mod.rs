@@ -1,4 +1,4 @@
-//! One job's way from the first try to the answer: every step begins with what was written down, and ends with writing down
+//! One job's way from the first attempt to the answer: every step begins with what was written down, and ends with writing down
 //! what it did. So a gateway that was killed anywhere goes on where it was, and nothing is paid twice.
 //!
 //! The one moment that no record can tell is whether a job was created whose creation was sent. Its number and the unlike

@@ -85,7 +85,7 @@ fn two_pins_were_left(job: &JobRecord) -> bool {
         == 2
 }
 
-/// Why a job is not tried again.
+/// Why a job gets no further attempt.
 fn gave_up(inner: &Inner, job: &JobRecord) -> Option<Refusal> {
     let give_up = match job.is_batch {
         true => inner.settings.batch_give_up,
@@ -100,11 +100,12 @@ fn gave_up(inner: &Inner, job: &JobRecord) -> Option<Refusal> {
         [] => "no provider may have the work, or none was free".to_owned(),
         notes => notes.join("; "),
     };
-    let age = inner.now().saturating_sub(job.formed_at);
+    let since = lock(&inner.book).wanted_since(job);
+    let age = inner.now().saturating_sub(since);
     let is_old = u64::try_from(age).is_ok_and(|age| age >= give_up.as_secs());
     // Offers that nobody took cost no price: time ends them.
-    let tried = job.attempts.iter().filter(|one| !one.was_left()).count();
-    if !is_old && tried < inner.settings.attempts {
+    let counted = job.attempts.iter().filter(|one| !one.was_left()).count();
+    if !is_old && counted < inner.settings.attempts {
         return None;
     }
     let was_answered = job.attempts.iter().any(|attempt| attempt.was_answered);
@@ -205,9 +206,15 @@ async fn create(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<()> {
             // It is this machine's trouble: it rests, and is no attempt.
             Err(Paused::Failed(GatewayError::NotReady(why)))
         }
+        Err(NotCreated::NoLamports) if !was_sent => {
+            job.attempts.pop();
+            job.step = Step::Waiting;
+            let wallet = inner.market.wallet().to_string();
+            fail(inner, job, Refusal::NoLamports { wallet }).await
+        }
         Err(NotCreated::Refused(why)) if !was_sent => refused(inner, job, &why).await,
-        Err(NotCreated::NotSent(why) | NotCreated::Refused(why) | NotCreated::Unclear(why)) => {
-            tracing::warn!(job = %job.id, why, "it is not known whether the job was created; looking");
+        Err(not_created) => {
+            tracing::warn!(job = %job.id, why = %not_created, "it is not known whether the job was created; looking");
             pause(inner).await
         }
     }

@@ -9,13 +9,16 @@ use {
         error::{GatewayError, Result},
         market::{PurseState, Rates},
         order::{OrderId, Stage},
-        record::{Attempt, JobRecord, OrderRecord, Step},
-        refusal::{Cap, Refusal},
+        record::{Attempt, JobRecord, Step},
+        refusal::Refusal,
         spending::SpendingState,
     },
     quern_client::Pubkey,
     quern_data::runtime::lock,
-    quern_rules::{caps::Exceeded, quote::Quote},
+    quern_rules::{
+        caps::{Exceeded, JobPrice, job_price},
+        quote::Quote,
+    },
     std::{collections::BTreeSet, sync::Arc, time::Duration},
 };
 
@@ -66,9 +69,9 @@ struct Offer {
 /// otherwise.
 fn offer(inner: &Inner, job: &JobRecord, rates: &Rates, purse: &PurseState) -> Result<Offer> {
     let at = |offer_bps: u32| {
-        let quoted = rates.quote(u64::from(job.items), offer_bps);
-        let (price_atoms, quote) =
-            quoted.map_err(|error| GatewayError::NotReady(error.to_string()))?;
+        let priced = job_price(&rates.row, job.items.into(), offer_bps);
+        let JobPrice { price_atoms, quote } =
+            priced.map_err(|error| GatewayError::NotReady(error.to_string()))?;
         Ok::<_, GatewayError>(Offer {
             offer_bps,
             price_atoms,
@@ -108,7 +111,7 @@ pub(super) async fn drafted(
         let book = lock(&inner.book);
         let is_within = within_windows(inner, &book, job, price_atoms);
         let over = over_limits(inner, &book, job, price_atoms);
-        let admitted = inner.admit(price_atoms, is_within);
+        let admitted = is_within.map_err(|why| inner.over_cap(why, price_atoms));
         (over, admitted, book.next_number)
     };
     if !over.is_empty() {
@@ -161,7 +164,7 @@ fn within_windows(
 ) -> std::result::Result<(), Exceeded> {
     let now = inner.now();
     let spent = book.spent(now, Some(&job.id));
-    inner.settings.caps.admit_again(&spent, now, price_atoms)
+    inner.settings.caps.admit(&spent, now, price_atoms)
 }
 
 /// The requests of a job for which a price is too much, and why: each bears its share, and what it has cost before counts.
@@ -170,27 +173,15 @@ fn over_limits(
     book: &Book,
     job: &JobRecord,
     price_atoms: u64,
-) -> Vec<(OrderRecord, Refusal)> {
-    let cap_atoms = inner.settings.caps.request_atoms;
+) -> Vec<(OrderId, Refusal)> {
     let ids: BTreeSet<&OrderId> = job.units.iter().map(|unit| &unit.order).collect();
     let orders = ids.into_iter().filter_map(|id| book.orders.get(id));
     let running = orders.filter(|order| order.stage == Stage::Running);
     let over = running.filter_map(|order| {
-        let used = book.spent_for(&order.id, Some(&job.id));
-        let atoms = used.saturating_add(job.share_of(&order.id, price_atoms));
-        let refusal = match order.most_atoms {
-            Some(most_atoms) if atoms > most_atoms => Refusal::OverRequest { atoms, most_atoms },
-            _ if atoms > cap_atoms => Refusal::OverCap {
-                cap: Cap::Request,
-                atoms,
-                left_atoms: cap_atoms.saturating_sub(used),
-                cap_atoms,
-                mint: inner.market.mint().to_string(),
-                retry_after_secs: None,
-            },
-            _ => return None,
-        };
-        Some((order.clone(), refusal))
+        let used_atoms = book.spent_for(&order.id, Some(&job.id));
+        let share_atoms = job.share_of(&order.id, price_atoms);
+        let refusal = inner.admit_request(order, used_atoms, share_atoms).err()?;
+        Some((order.id.clone(), refusal))
     });
     over.collect()
 }
@@ -199,17 +190,16 @@ fn over_limits(
 async fn drop_orders(
     inner: &Arc<Inner>,
     mut job: JobRecord,
-    over: Vec<(OrderRecord, Refusal)>,
+    over: Vec<(OrderId, Refusal)>,
 ) -> Worked<()> {
     for (order, refusal) in over {
-        tracing::warn!(request = %order.id, %refusal, "a request failed");
-        inner.end_order(order, Stage::Failed, Some(refusal)).await?;
+        tracing::warn!(request = %order, %refusal, "a request failed");
+        inner
+            .end_order(&order, Stage::Failed, Some(refusal))
+            .await?;
     }
     job.step = Step::Ended;
-    inner.save_job(&job).await?;
-    inner.wait_again()?;
-    inner.wake.notify_one();
-    Ok(())
+    Ok(inner.save_job(&job).await?)
 }
 
 /// How long a review must be for this gateway to check in it.

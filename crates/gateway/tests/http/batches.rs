@@ -382,16 +382,27 @@ async fn nothing_is_paid_whose_answers_find_no_room() {
 
 #[tokio::test]
 async fn what_passes_is_waited_for() {
-    let server = Server::start().await;
-    let nobody = Refusal::NoProvider {
-        why: "nobody is there".to_owned(),
-    };
-    server.double.refuse_answer(nobody);
-    let id = server.batch(&line("a", &json!("one"))).await;
-    let batch = server.batch_when(&id, &["completed"]).await;
-    assert_eq!(
-        batch["request_counts"],
-        json!({"total": 1, "completed": 1, "failed": 0})
-    );
-    assert_eq!(server.double.paid(), 1);
+    let why = || "it is told".to_owned();
+    let waited = [
+        Refusal::NoProvider { why: why() },
+        Refusal::Internal { why: why() },
+        Refusal::NoFunds {
+            atoms: 2,
+            free_atoms: 1,
+            wallet: "Wallet".to_owned(),
+            mint: "Mint".to_owned(),
+        },
+    ];
+    let each = waited.map(|refusal| async move {
+        let server = Server::start().await;
+        server.double.refuse_answer(refusal);
+        let id = server.batch(&line("a", &json!("one"))).await;
+        let batch = server.batch_when(&id, &["completed"]).await;
+        assert_eq!(
+            batch["request_counts"],
+            json!({"total": 1, "completed": 1, "failed": 0})
+        );
+        assert_eq!(server.double.paid(), 1);
+    });
+    futures::future::join_all(each).await;
 }

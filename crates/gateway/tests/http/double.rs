@@ -46,6 +46,12 @@ struct Order {
     outcome: Option<Result<Answer, Refusal>>,
 }
 
+impl Order {
+    fn may_reopen(&self) -> bool {
+        matches!(&self.outcome, Some(Err(refusal)) if refusal.may_reopen())
+    }
+}
+
 impl Double {
     pub fn new() -> Self {
         Self {
@@ -172,12 +178,14 @@ impl Embedder for Double {
     async fn place(&self, request: Request) -> Result<(), Refusal> {
         let mut state = self.state();
         if let Some(kept) = state.orders.get(&request.id) {
-            return match kept.request.body_sha256 == request.body_sha256 {
-                true => Ok(()),
-                false => Err(Refusal::KeyReused {
+            if kept.request.body_sha256 != request.body_sha256 {
+                return Err(Refusal::KeyReused {
                     id: request.id.to_string(),
-                }),
-            };
+                });
+            }
+            if !kept.may_reopen() {
+                return Ok(());
+            }
         }
         // The jobs of a forgotten request stay known under its name.
         if state.forgotten.contains(&request.id) {
@@ -260,7 +268,8 @@ impl Embedder for Double {
 
     fn find(&self, body_sha256: &[u8; 32]) -> Option<OrderId> {
         let state = self.state();
-        let is_of_use = |order: &&Order| !matches!(order.outcome, Some(Err(_)));
+        let is_of_use =
+            |order: &&Order| order.may_reopen() || !matches!(order.outcome, Some(Err(_)));
         let of_body = state
             .orders
             .values()

@@ -173,29 +173,29 @@ async fn wrong_requests_name_the_field_and_are_not_worth_a_repetition() {
     assert_eq!(server.double.paid(), 0);
 }
 
-#[tokio::test]
-async fn what_the_engine_refuses_has_a_status_and_a_reason() {
-    let server = Server::start().await;
-    let over = |retry_after_secs| Refusal::OverCap {
+fn over_the_hour(retry_after_secs: Option<u64>) -> Refusal {
+    Refusal::OverCap {
         cap: Cap::Hour,
         atoms: 10,
         left_atoms: 5,
         cap_atoms: 20,
         mint: "Mint".to_owned(),
         retry_after_secs,
-    };
+    }
+}
+
+/// What is refused for want of money, with its code.
+fn unpaid() -> Vec<(Refusal, &'static str)> {
     let why = || "it is so".to_owned();
-    for (refusal, status, code, again) in [
-        (over(Some(90)), 402, "spending_cap", false),
-        (over(None), 402, "spending_cap", false),
+    vec![
+        (over_the_hour(Some(90)), "spending_cap"),
+        (over_the_hour(None), "spending_cap"),
         (
             Refusal::OverRequest {
                 atoms: 2,
                 most_atoms: 1,
             },
-            402,
             "spending_cap",
-            false,
         ),
         (
             Refusal::NoFunds {
@@ -204,19 +204,27 @@ async fn what_the_engine_refuses_has_a_status_and_a_reason() {
                 wallet: why(),
                 mint: why(),
             },
-            402,
             "insufficient_funds",
-            false,
         ),
-        (
-            Refusal::QueueFull {
-                waiting: 2,
-                most: 1,
-            },
-            429,
-            "queue_full",
-            true,
-        ),
+        (Refusal::NoLamports { wallet: why() }, "insufficient_funds"),
+    ]
+}
+
+/// What else the engine refuses: its status, its code, and whether libraries are to repeat it.
+fn others() -> Vec<(Refusal, u16, &'static str, bool)> {
+    let why = || "it is so".to_owned();
+    let queue_full = Refusal::QueueFull {
+        waiting: 2,
+        most: 1,
+    };
+    let storage_full = Refusal::StorageFull {
+        needed_bytes: 2,
+        kept_bytes: 1,
+        most_bytes: 2,
+    };
+    vec![
+        (storage_full, 507, "storage_full", false),
+        (queue_full, 429, "queue_full", true),
         (Refusal::NoProvider { why: why() }, 503, "no_provider", true),
         (
             Refusal::NotRight { why: why() },
@@ -226,18 +234,27 @@ async fn what_the_engine_refuses_has_a_status_and_a_reason() {
         ),
         (Refusal::ShuttingDown, 503, "shutting_down", true),
         (Refusal::Cancelled, 409, "request_cancelled", false),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn what_the_engine_refuses_has_a_status_and_a_reason() {
+    let server = Server::start().await;
+    let unpaid = unpaid().into_iter();
+    let unpaid = unpaid.map(|(refusal, code)| (refusal, 402, code, false));
+    for (refusal, status, code, again) in unpaid.chain(others()) {
         server.double.refuse_place(refusal.clone());
         let response = server.embed(json!("one")).send().await.unwrap();
         let wait = response.headers().get("retry-after").cloned();
         let (error, repeats) = crate::server::error_of(response, status).await;
         assert_eq!(error["code"], code, "{refusal:?}");
         assert_eq!(repeats, again, "{refusal:?}");
-        if refusal == over(Some(90)) {
+        if refusal == over_the_hour(Some(90)) {
             assert_eq!(wait.unwrap(), "90");
         }
     }
-    server.double.refuse_place(Refusal::Internal { why: why() });
+    let why = "it is so".to_owned();
+    server.double.refuse_place(Refusal::Internal { why });
     let (error, again) = refused(server.embed(json!("one")), 500).await;
     assert_eq!(
         (error["type"].as_str(), again),

@@ -74,7 +74,7 @@ async fn what_takes_too_long_goes_on_and_its_repetition_is_answered() {
 }
 
 #[tokio::test]
-async fn what_failed_for_a_passing_reason_is_done_anew() {
+async fn what_failed_is_taken_up_again_under_its_own_name() {
     let server = Server::start().await;
     let nobody = Refusal::NoProvider {
         why: "nobody is there".to_owned(),
@@ -85,7 +85,7 @@ async fn what_failed_for_a_passing_reason_is_done_anew() {
         .embed(json!("one"))
         .header("x-stainless-retry-count", "1"))
     .await;
-    assert_eq!(server.double.paid(), 1);
+    assert_eq!((server.double.paid(), server.double.kept()), (1, 1));
     // So it is under a name, which stays bound to its body.
     let nobody = Refusal::NoProvider {
         why: "nobody is there".to_owned(),

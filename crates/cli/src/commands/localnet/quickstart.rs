@@ -14,7 +14,7 @@ use {
     },
     quern_client::program_id,
     quern_data::{DataError, FetchLimits, Publisher, files},
-    quern_gateway::{Connection, Engine, Served, Settings, http::HttpSettings},
+    quern_gateway::{Connection, Engine, Served, Settings, folder, http::HttpSettings},
     quern_process::logs::say,
     std::{
         fs::File,
@@ -31,20 +31,6 @@ const INDEXER: &str = "quern-indexer";
 const LOG: &str = "boards.log";
 /// Lies in a gateway's folder that this command has made.
 const MARK: &str = "quickstart";
-/// What a gateway keeps of a network, in its folder.
-const KEPT: [&str; 10] = [
-    "orders",
-    "jobs",
-    "answers",
-    "receipts",
-    "inputs",
-    "http/files",
-    "http/batches",
-    "cluster",
-    "providers.json",
-    "spending.csv",
-];
-
 /// Where everything is.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -153,20 +139,18 @@ fn claim(dir: &Path) -> Result<File> {
     let claim = files::lock(dir).map_err(in_use)?;
     let journal = files::lock(&state).map_err(in_use)?;
     if !state.join(MARK).exists() {
-        if let Some(part) = KEPT.iter().find(|part| state.join(part).exists()) {
+        if let Some(path) = folder::kept(&state).first() {
             return Err(Error::Other(format!(
                 "`quern quickstart` would remove {}, which may be of another cluster; name another folder with --dir, or remove it yourself",
-                state.join(part).display()
+                path.display()
             )));
         }
         files::write(&state.join(MARK), b"")?;
     }
-    for part in KEPT {
-        let path = state.join(part);
+    for path in folder::kept(&state) {
         let removed = match path.is_dir() {
             true => std::fs::remove_dir_all(&path),
-            false if path.exists() => std::fs::remove_file(&path),
-            false => Ok(()),
+            false => std::fs::remove_file(&path),
         };
         removed.map_err(|error| Error::file(&path, error))?;
     }
@@ -186,8 +170,8 @@ async fn gateway(
         return Err(Error::Other("the network has no client".to_owned()));
     };
     let served = Served::open(network.net.rpc(), folder, None, &mint.address).await?;
-    let inputs = state.join("inputs");
-    let http = HttpSettings::new(args.listen, state.join("http"));
+    let inputs = folder::inputs(&state);
+    let http = HttpSettings::new(args.listen, folder::http(&state));
     let settings = Settings {
         poll: LOCAL_POLL,
         ..Settings::new(state)

@@ -14,7 +14,7 @@ use {
             catalog::find_model,
             disk::blocking,
             error::ApiError,
-            ids, place,
+            ids,
             store::{Part, Record, Room},
         },
         order::{OrderId, Stage},
@@ -346,12 +346,9 @@ impl Task<'_> {
 
     /// Ends a batch that is wrong or cannot be kept: what was asked for it and nobody has taken is not paid.
     async fn fail(&mut self, error: BatchError) -> Result<(), End> {
-        for first in std::mem::take(&mut self.asked) {
-            for id in place::names(&first) {
-                if self.shared.embedder.cancel(&id).await.is_err() {
-                    break;
-                }
-            }
+        for id in std::mem::take(&mut self.asked) {
+            // It may not be known yet: then there is nothing to pay.
+            let _ = self.shared.embedder.cancel(&id).await;
         }
         self.finish(BatchStatus::Failed, Some(error)).await
     }
@@ -430,19 +427,13 @@ fn count(input: &std::path::Path) -> io::Result<u64> {
     Ok(total)
 }
 
-/// Ends all that was asked for a chunk. What is paid already is read: its answer, or why it cannot be read.
-async fn ended(embedder: &dyn Embedder, first: &OrderId) -> Option<Result<Answer, Refusal>> {
-    let mut outcome = None;
-    for id in place::names(first) {
-        match embedder.cancel(&id).await {
-            Ok(progress) if progress.stage == Stage::Answered => {
-                outcome = Some(embedder.wait(&id, PATIENCE).await);
-            }
-            Ok(_) => {}
-            Err(_) => break,
-        }
+/// Ends what was asked for a chunk. What is paid already is read: its answer, or why it cannot be read.
+async fn ended(embedder: &dyn Embedder, id: &OrderId) -> Option<Result<Answer, Refusal>> {
+    let progress = embedder.cancel(id).await.ok()?;
+    match progress.stage {
+        Stage::Answered => Some(embedder.wait(id, PATIENCE).await),
+        _ => None,
     }
-    outcome
 }
 
 /// Why a chunk has no answer.
@@ -485,9 +476,9 @@ async fn asked(shared: &Shared, chunk: &Chunk) -> Result<Answer, Refusal> {
             most_atoms: None,
         };
         let answered = async {
-            let id = place::place(embedder, request).await?;
+            embedder.place(request).await?;
             loop {
-                match embedder.wait(&id, PATIENCE).await {
+                match embedder.wait(&chunk.id, PATIENCE).await {
                     Err(Refusal::TimedOut { .. }) => {}
                     outcome => return outcome,
                 }

@@ -1,4 +1,13 @@
-//! What a hot wallet may spend by itself: for one request, within an hour, within a day.
+//! What a hot wallet may spend by itself: for one request, within an hour, within a day; what its jobs cost, and what each request
+//! bears of them.
+
+mod job;
+mod share;
+
+pub use {
+    job::{JobPrice, RowCost, job_price},
+    share::share,
+};
 
 /// Seconds of the two windows.
 pub const HOUR_SECS: i64 = 3_600;
@@ -28,12 +37,23 @@ pub struct Spent {
 /// Which limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CapKind {
+    /// For one request, of its own.
+    Own,
     /// For one request.
     Request,
     /// Within an hour.
     Hour,
     /// Within a day.
     Day,
+}
+
+/// What counts against the limits of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestUse {
+    /// What it has used, in vain too.
+    pub used_atoms: u64,
+    /// The limit that it brings itself; `u64::MAX` is none.
+    pub own_atoms: u64,
 }
 
 /// That a limit leaves too little.
@@ -57,28 +77,36 @@ impl Caps {
         day_atoms: u64::MAX,
     };
 
-    /// Whether `atoms` more may be spent at `now` for a request. `spent` is in order of time; what lies ahead of `now`, because
-    /// a clock was put back, counts as spent now.
+    /// Whether a request may use `atoms` more: its own limit first, then that of every request.
     ///
     /// # Errors
-    /// The first limit that leaves too little: the request's, the hour's, the day's.
-    pub fn admit(&self, spent: &[Spent], now: i64, atoms: u64) -> Result<(), Exceeded> {
-        if atoms > self.request_atoms {
-            return Err(Exceeded {
-                kind: CapKind::Request,
-                cap_atoms: self.request_atoms,
-                left_atoms: self.request_atoms,
-                retry_after_secs: None,
-            });
+    /// The limit that leaves too little. Waiting does not help.
+    pub fn admit_request(&self, request: RequestUse, atoms: u64) -> Result<(), Exceeded> {
+        let limits = [
+            (CapKind::Own, request.own_atoms),
+            (CapKind::Request, self.request_atoms),
+        ];
+        for (kind, cap_atoms) in limits {
+            let left_atoms = cap_atoms.saturating_sub(request.used_atoms);
+            // What was used may be more than the limit: nothing more is then, not even nothing.
+            if atoms > left_atoms || request.used_atoms > cap_atoms {
+                return Err(Exceeded {
+                    kind,
+                    cap_atoms,
+                    left_atoms,
+                    retry_after_secs: None,
+                });
+            }
         }
-        self.admit_again(spent, now, atoms)
+        Ok(())
     }
 
-    /// The same for what a request has spent in vain and spends once more: its own limit was looked at before.
+    /// Whether `atoms` more may be spent at `now`. `spent` is in order of time; what lies ahead of `now`, because a clock was put
+    /// back, counts as spent now.
     ///
     /// # Errors
-    /// As [`Self::admit`], but the request's limit.
-    pub fn admit_again(&self, spent: &[Spent], now: i64, atoms: u64) -> Result<(), Exceeded> {
+    /// The first limit that leaves too little: the hour's, the day's.
+    pub fn admit(&self, spent: &[Spent], now: i64, atoms: u64) -> Result<(), Exceeded> {
         within(CapKind::Hour, HOUR_SECS, self.hour_atoms, spent, now, atoms)?;
         within(CapKind::Day, DAY_SECS, self.day_atoms, spent, now, atoms)
     }
@@ -142,9 +170,28 @@ mod tests {
     }
 
     #[test]
+    fn a_request_has_its_own_limit_and_that_of_all() {
+        let refused = |used_atoms, own_atoms, atoms| {
+            let request = RequestUse {
+                used_atoms,
+                own_atoms,
+            };
+            let why = CAPS.admit_request(request, atoms).err();
+            why.map(|why| (why.kind, why.left_atoms))
+        };
+        assert_eq!(refused(0, u64::MAX, 10), None);
+        assert_eq!(refused(0, u64::MAX, 11), Some((CapKind::Request, 10)));
+        assert_eq!(refused(4, u64::MAX, 7), Some((CapKind::Request, 6)));
+        assert_eq!(refused(4, 9, 5), None);
+        assert_eq!(refused(4, 9, 6), Some((CapKind::Own, 5)));
+        assert_eq!(refused(4, 3, 0), Some((CapKind::Own, 0)));
+        assert_eq!(refused(u64::MAX, u64::MAX, 1), Some((CapKind::Own, 0)));
+    }
+
+    #[test]
     fn each_limit_holds_at_its_edge() {
-        assert_eq!(kind(&[], 0, 10), None);
-        assert_eq!(kind(&[], 0, 11), Some((CapKind::Request, 10, None)));
+        assert_eq!(kind(&[], 0, 20), None);
+        assert_eq!(kind(&[], 0, 21), Some((CapKind::Hour, 20, None)));
         let at = |at, atoms| Spent { at, atoms };
         let hour = [at(0, 10), at(100, 5)];
         assert_eq!(kind(&hour, 200, 5), None);
@@ -162,9 +209,9 @@ mod tests {
         #[test]
         fn what_is_admitted_keeps_every_window_below_its_limit(
             asked in proptest::collection::vec((0..200_000i64, atoms()), 0..40),
-            (request_atoms, hour_atoms, day_atoms) in (atoms(), atoms(), atoms()),
+            (hour_atoms, day_atoms) in (atoms(), atoms()),
         ) {
-            let caps = Caps { request_atoms, hour_atoms, day_atoms };
+            let caps = Caps { hour_atoms, day_atoms, ..Caps::NONE };
             let mut asked = asked;
             asked.sort_by_key(|(at, _)| *at);
             let mut spent: Vec<Spent> = vec![];
@@ -186,7 +233,23 @@ mod tests {
                     let sum: u128 = window.map(|other| u128::from(other.atoms)).sum();
                     prop_assert!(sum <= u128::from(cap));
                 }
-                prop_assert!(one.atoms <= request_atoms);
+            }
+        }
+
+        #[test]
+        fn a_request_never_uses_more_than_its_limits(
+            asked in proptest::collection::vec(atoms(), 0..40),
+            (own_atoms, request_atoms) in (atoms(), atoms()),
+        ) {
+            let caps = Caps { request_atoms, ..Caps::NONE };
+            let mut used_atoms = 0;
+            for atoms in asked {
+                let request = RequestUse { used_atoms, own_atoms };
+                match caps.admit_request(request, atoms) {
+                    Ok(()) => used_atoms += atoms,
+                    Err(why) => prop_assert!(atoms > why.left_atoms),
+                }
+                prop_assert!(used_atoms <= own_atoms.min(request_atoms));
             }
         }
     }
