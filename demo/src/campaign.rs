@@ -4,7 +4,7 @@
 use {
     anyhow::{Context, Result, ensure},
     quern_client::{
-        Keypair, Pubkey, Signer, accounts, addresses, campaigns, claims, flows,
+        Keypair, Pubkey, Signer, accounts, addresses, claims, flows,
         instructions::{self, NOBODY},
         quern::{
             events::QuernEvent,
@@ -87,8 +87,8 @@ pub async fn begin(stage: &mut Stage) -> Result<Running> {
     let known = read::for_create(stage.net.rpc(), &sponsor, &payment.address, None).await?;
     let start = known.moment.now + BEGINS_SECS;
     let end = start + SCORES_SECS;
-    let refereed = Assurance::Refereed;
-    let longest = campaigns::longest_review(&known.protocol, refereed, REVIEW_SECS, false);
+    let terms = &known.protocol.terms;
+    let longest = terms.longest_review(Assurance::Refereed, false, REVIEW_SECS);
     let settle_by = end.saturating_add_unsigned(longest);
     let new = NewCampaign {
         pot_atoms: POT_ATOMS,
