@@ -4,7 +4,10 @@
 //! its fee and can lose nothing else.
 
 use {
-    crate::{context::Context, error::Result, survey::LEAST_LAMPORTS},
+    crate::{
+        context::{Context, LEAST_LAMPORTS},
+        error::Result,
+    },
     quern_client::{Pubkey, addresses, claims::CampaignClaim, quern::state::Entry},
     std::time::Duration,
 };

@@ -33,6 +33,9 @@ const LONGEST_ANSWER_RETRY: Duration = Duration::from_secs(30);
 
 /// How often something that only the owner can mend is said.
 pub(crate) const SAY_AGAIN: Duration = Duration::from_secs(60);
+/// Fewer lamports than this in the signer's wallet, and nothing new is taken: most of a milli-SOL is the account's rent, the
+/// rest pays for a job's transactions and the first thousand answers, which earn their own fees.
+pub(crate) const LEAST_LAMPORTS: u64 = 10_000_000;
 /// How much longer an offer rests than a job that was taken: its client may still be uploading.
 const OFFER_REST: u32 = 12;
 

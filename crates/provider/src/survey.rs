@@ -5,7 +5,7 @@
 use {
     crate::{
         claims,
-        context::{Context, SAY_AGAIN},
+        context::{Context, LEAST_LAMPORTS, SAY_AGAIN},
         demands, disk,
         error::Result,
         offers::{offers, time_for},
@@ -29,9 +29,6 @@ use {
 
 /// Most milestones that are finalized at a time.
 const MAX_CRANKS: usize = 16;
-/// Fewer lamports than this in the signer's wallet, and nothing new is taken: most of a milli-SOL is the account's rent, the
-/// rest pays for a job's transactions and the first thousand answers, which earn their own fees.
-pub(crate) const LEAST_LAMPORTS: u64 = 10_000_000;
 
 /// What there is to do now. `busy` are jobs that are being worked on, and whether they are still to be taken.
 pub(crate) async fn survey(
