@@ -2,9 +2,10 @@
 //! from itself for a share of the pot ends with less than it began with.
 
 use {
+    crate::quern,
     anyhow::{Context, Result, ensure},
     quern_client::{
-        Keypair, Pubkey, Signer, accounts, addresses, campaigns, claims, flows,
+        Keypair, Pubkey, Signer, accounts, addresses, flows,
         instructions::{self, NOBODY},
         quern::{
             events::QuernEvent,
@@ -15,6 +16,8 @@ use {
     },
     quern_testkit::net::{PARAMS, QUSD, REVIEW_SECS, Stage},
     serde::Serialize,
+    solana_system_interface::instruction::transfer,
+    std::path::Path,
 };
 
 /// Less than what is scored, so that shares of it are paid.
@@ -87,8 +90,8 @@ pub async fn begin(stage: &mut Stage) -> Result<Running> {
     let known = read::for_create(stage.net.rpc(), &sponsor, &payment.address, None).await?;
     let start = known.moment.now + BEGINS_SECS;
     let end = start + SCORES_SECS;
-    let refereed = Assurance::Refereed;
-    let longest = campaigns::longest_review(&known.protocol, refereed, REVIEW_SECS, false);
+    let terms = &known.protocol.terms;
+    let longest = terms.longest_review(Assurance::Refereed, false, REVIEW_SECS);
     let settle_by = end.saturating_add_unsigned(longest);
     let new = NewCampaign {
         pot_atoms: POT_ATOMS,
@@ -189,36 +192,63 @@ pub async fn wash(stage: &Stage, running: &Running) -> Result<()> {
     stage.chronicle.catch_up().await
 }
 
-/// The last settlement is over: everybody claims in one way, for itself or paid for by a passer-by.
-pub async fn claims(stage: &Stage, running: &Running) -> Result<()> {
+/// The last settlement is over: everybody claims with the command. One provider takes all that it has earned in one transaction, a
+/// passer-by pays for the second, and the third has a wallet without a lamport and a fee payer.
+pub async fn claims(stage: &Stage, running: &Running, binary: &Path) -> Result<()> {
     let times = running.terms.times();
     stage
         .pass(times.settle_by, "the campaign's last settlement is over")
         .await?;
-    for (owner, signs) in everybody(stage, running) {
-        let found = claims::of(stage.net.rpc(), &owner.pubkey()).await?;
-        let due: Vec<_> = found
-            .campaigns
-            .iter()
-            .filter(|claim| claim.is_due(found.moment.now))
-            .map(|claim| claim.instruction())
-            .collect();
-        ensure!(due.len() == 1, "one campaign should wait to be claimed");
-        // Nobody but the fee payer signs.
-        let payer = if signs { owner } else { &stage.passer_by };
-        stage.sender().send_all(&due, &[payer]).await?;
+    let [alder, birch, _] = &stage.providers;
+    let (alder, birch, thistle) = (&alder.owner, &birch.owner, &running.seller);
+    empty(stage, thistle).await?;
+    let entry = addresses::entry(&running.address, &thistle.pubkey());
+    let rent = lamports(stage, &entry).await?;
+    let birch = birch.pubkey().to_string();
+    let payer = quern::key(stage, &stage.passer_by)?;
+    let payer = payer.to_str().context("the folder's name is no text")?;
+    for (wallet, words) in [
+        (alder, &["claim"][..]),
+        (&stage.passer_by, &["claim", "--for", &birch]),
+        (thistle, &["claim", "--fee-payer", payer]),
+    ] {
+        let shown = quern::run(binary, stage, wallet, words).await?;
+        let sent = shown["transactions"].as_array().map_or(0, Vec::len);
+        stage.names.say(format!(
+            "{}: quern {}: {sent} transaction, paid by {}",
+            stage.names.of(&wallet.pubkey()),
+            words[..words.len().min(2)].join(" "),
+            if words.contains(&"--fee-payer") {
+                "passer-by"
+            } else {
+                "itself"
+            }
+        ));
+        ensure!(
+            sent == 1,
+            "`quern claim` should need one transaction: {shown}"
+        );
     }
+    let has = lamports(stage, &thistle.pubkey()).await?;
+    ensure!(
+        has == rent,
+        "the wallet without SOL should have the entry's rent, {rent} lamports, and nothing else: {has}"
+    );
     stage.chronicle.catch_up().await
 }
 
-/// Who takes part, and whether it pays for its own claim.
-fn everybody<'s>(stage: &'s Stage, running: &'s Running) -> [(&'s Keypair, bool); 3] {
-    let [alder, birch, _] = &stage.providers;
-    [
-        (&alder.owner, true),
-        (&birch.owner, false),
-        (&running.seller, true),
-    ]
+/// Moves all that a wallet has away.
+async fn empty(stage: &Stage, wallet: &Keypair) -> Result<()> {
+    let (from, to) = (wallet.pubkey(), stage.passer_by.pubkey());
+    let all = lamports(stage, &from).await?;
+    let signers = [&stage.passer_by, wallet];
+    let sender = stage.sender();
+    sender.send(&[transfer(&from, &to, all)], &signers).await?;
+    Ok(())
+}
+
+async fn lamports(stage: &Stage, address: &Pubkey) -> Result<u64> {
+    Ok(stage.net.rpc().get_balance(address).await?)
 }
 
 /// The time for claims is over: the rest of the pot goes back, and what everybody got is summed up from the events.

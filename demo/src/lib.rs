@@ -9,6 +9,7 @@ mod campaign;
 mod cheats;
 mod gateway;
 mod play;
+pub mod quern;
 mod sentences;
 mod summary;
 mod tally;

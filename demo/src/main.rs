@@ -4,9 +4,9 @@
 //! Progress goes to standard error; standard output gets the tables, or with `--json` one JSON object.
 
 use {
-    anyhow::{Result, bail},
+    anyhow::{Context, Result, bail},
     clap::Parser,
-    quern_demo::{Plan, play},
+    quern_demo::{Plan, play, quern},
     quern_testkit::net::Names,
     std::{path::PathBuf, process::ExitCode},
     tracing_subscriber::EnvFilter,
@@ -26,10 +26,10 @@ struct Cli {
     #[arg(long, short = 'v')]
     verbose: bool,
     /// Refereed jobs
-    #[arg(long, default_value_t = Plan::default().jobs)]
+    #[arg(long, default_value_t = Plan::JOBS)]
     jobs: usize,
     /// Held-out images in each of them; there are 1,000 in all
-    #[arg(long, default_value_t = Plan::default().images_per_job)]
+    #[arg(long, default_value_t = Plan::IMAGES_PER_JOB)]
     images_per_job: usize,
     /// Folder of an encoder that `quern model import` made; without one a tiny random transformer takes its place
     #[arg(long, value_name = "FOLDER")]
@@ -37,6 +37,12 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
+    // What the story types is this very binary again, as `quern`.
+    let mut words: Vec<_> = std::env::args_os().collect();
+    if words.get(1).is_some_and(|word| word == quern::WORD) {
+        words.remove(0);
+        return quern_cli::run(&words);
+    }
     let cli = Cli::parse();
     // Surfnet calls it an error when a transaction arrives twice; senders repeat theirs until they see them land.
     let filter = EnvFilter::try_from_default_env()
@@ -73,6 +79,7 @@ async fn show(options: &Cli) -> Result<()> {
         jobs: options.jobs,
         images_per_job: options.images_per_job,
         encoder: options.encoder.clone(),
+        quern: std::env::current_exe().context("cannot find this program's own file")?,
     };
     let (cast, summary) = play(plan, names).await?;
     if options.json {

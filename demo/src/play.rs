@@ -13,7 +13,7 @@ use {
     anyhow::{Context, Result, ensure},
     quern_api::{AuditPage, Key},
     quern_client::{
-        Keypair, Pubkey, Signer, accounts, flows,
+        Keypair, Pubkey, Signer, accounts, claims, flows,
         instructions::{self, NOBODY},
         quern::{
             events::QuernEvent,
@@ -68,17 +68,15 @@ pub struct Plan {
     pub images_per_job: usize,
     /// The folder of an encoder that was imported; without one a tiny random transformer takes its place.
     pub encoder: Option<PathBuf>,
+    /// A binary that is `quern` where its first word says so ([`crate::quern`]): the demo's own.
+    pub quern: PathBuf,
 }
 
-impl Default for Plan {
+impl Plan {
     /// All 1,000 held-out images.
-    fn default() -> Self {
-        Self {
-            jobs: 25,
-            images_per_job: 40,
-            encoder: None,
-        }
-    }
+    pub const JOBS: usize = 25;
+    /// In each job.
+    pub const IMAGES_PER_JOB: usize = 40;
 }
 
 /// Everything that runs, for as long as it is kept.
@@ -236,7 +234,7 @@ pub async fn play(plan: Plan, names: Names) -> Result<(Cast, Summary)> {
     cast.machines = vec![alder_works, birch_works];
 
     names.heading("The campaign is claimed, and the rest of its pot goes back");
-    campaign::claims(stage, &running).await?;
+    campaign::claims(stage, &running, &plan.quern).await?;
     let sponsored = campaign::sweep(stage, &running).await?;
 
     names.heading("Everybody takes what is theirs");
@@ -693,11 +691,14 @@ async fn collect(stage: &mut Stage) -> Result<()> {
     // The third one has earned nothing.
     for index in 0..2 {
         let owner = stage.providers[index].owner.insecure_clone();
-        let emission = accounts::emission(stage.net.rpc()).await?;
-        let claim =
-            flows::claim_rewards(stage.net.rpc(), &owner.pubkey(), &owner.pubkey(), &emission)
-                .await?;
-        stage.sender().send_all(&claim, &[&owner]).await?;
+        let rpc = stage.net.rpc();
+        // The first one's came with its campaign.
+        if claims::of(rpc, &owner.pubkey()).await?.rewards.is_some() {
+            let emission = accounts::emission(rpc).await?;
+            let claim =
+                flows::claim_rewards(rpc, &owner.pubkey(), &owner.pubkey(), &emission).await?;
+            stage.sender().send_all(&claim, &[&owner]).await?;
+        }
         withdraw(stage, &owner, &reward, 0).await?;
         withdraw(stage, &owner, &payment, BOND_DEPOSIT_ATOMS).await?;
     }

@@ -14,6 +14,7 @@ async fn the_demo_keeps_its_promises() {
         jobs: 6,
         images_per_job: 20,
         encoder: None,
+        quern: env!("CARGO_BIN_EXE_quern-demo").into(),
     };
     let (cast, summary) = play(plan, Names::new(false)).await.unwrap();
     assert_eq!(summary.audit_differences, Vec::<String>::new());
@@ -201,6 +202,7 @@ async fn more_images_than_there_are_get_a_sentence() {
             jobs: 30,
             images_per_job: 40,
             encoder: None,
+            quern: env!("CARGO_BIN_EXE_quern-demo").into(),
         },
         Names::new(true),
     )

@@ -5,7 +5,7 @@
 
 use {
     quern_client::{
-        Pubkey, Signer, accounts, addresses, campaigns, config, flows, instructions,
+        Pubkey, Signer, accounts, addresses, config, flows, instructions,
         quern::events::QuernEvent,
         quern::instructions::NewCampaign,
         quern::state::{Assurance, Campaign, Entry, JobKind, JobState, Provider, kind_bit},
@@ -252,8 +252,8 @@ async fn sponsored(stage: &Stage) -> Pubkey {
     let known = known.unwrap();
     let start = known.moment.now + 60;
     let end = start + 86_400;
-    let longest =
-        campaigns::longest_review(&known.protocol, Assurance::Refereed, REVIEW_SECS, false);
+    let terms = &known.protocol.terms;
+    let longest = terms.longest_review(Assurance::Refereed, false, REVIEW_SECS);
     let settle_by = end.checked_add_unsigned(longest).unwrap();
     let new = NewCampaign {
         pot_atoms: QUSD,

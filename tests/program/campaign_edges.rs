@@ -1,8 +1,15 @@
 //! Edges of campaigns: every second at which something changes, demands and restarts that change nothing, several campaigns.
 
-use super::{
-    claim_campaign::{after_settling, scored},
-    common::*,
+use {
+    super::{
+        claim_campaign::{after_settling, scored},
+        common::*,
+    },
+    quern_proof::{
+        hash::MISSING,
+        limits::{MAX_QUESTIONS, MAX_TOKEN_QUESTIONS},
+    },
+    quern_tests::payoffs::deepest::{Chain, DEEPEST_ITEMS, largest, largest_text},
 };
 
 /// What the usual refereed milestone scores.
@@ -147,73 +154,137 @@ fn milestones_of_one_job_score_one_by_one() {
     assert_eq!(scores(&stage, &campaign), (125, 125));
 }
 
-/// The longest chain of demands that leads to a node of a claim.
-fn longest_chain(claim: &Claim) -> Vec<NodeId> {
-    let graph = claim.parsed();
-    let chain_to = |node_id: NodeId| {
-        let mut chain = vec![node_id];
-        while let quern_proof::demand::Parent::Answer { node_id, .. } =
-            quern_proof::demand::plan(&graph, claim.items, &chain[0])
-                .unwrap()
-                .parent
-        {
-            chain.insert(0, node_id);
-        }
-        chain
-    };
-    let chains = claim.demands().into_iter().map(chain_to);
-    chains.max_by_key(Vec::len).unwrap()
+/// A refereed job of the deepest graph, taken before the last second of a campaign that leaves exactly the room that its review takes.
+#[derive(Clone)]
+struct Deepest {
+    stage: Stage,
+    end: i64,
+    settle_by: i64,
+    campaign: Pubkey,
+    job: Pubkey,
+    /// The demands about the tokens, if there are any, then those about the trace.
+    chains: Vec<Chain>,
 }
 
-#[test]
-fn demands_move_no_score() {
-    let claim = every_op();
-    let chain = longest_chain(&claim);
-    assert!(chain.len() >= 3, "{chain:?}");
-    for rival in [false, true] {
-        let (mut stage, args, campaign) = joined();
+impl Deepest {
+    fn of(graph: &[u8], questions: u8) -> Self {
+        let mut stage = Stage::new();
+        let (creator, client) = (stage.cast.creator, stage.cast.client);
+        let (authority, provider, usd) = (stage.cast.authority, stage.cast.provider, stage.usd);
+        // Nobody could pay for the work of such a job at the usual rates.
+        let rates = rates_with(|rates| {
+            (rates.price_per_gwork_atoms, rates.bond_per_gwork_atoms) = (0, 0);
+        });
+        let settings = MintSettings {
+            rates,
+            enabled: true,
+        };
+        stage.ok(ix::update_mint(&authority, &usd, settings));
+        for instruction in ix::register_whole_model(&creator, model_args(77, 0), graph) {
+            stage.ok(instruction);
+        }
+        let parsed = Graph::parse(graph).unwrap();
+        let tokens = parsed.tokens().map(Operand::Input);
+        let operands = tokens.into_iter().chain([Operand::Op(0)]);
+        let chains = operands.map(|operand| Chain::to_leaf_of(&parsed, DEEPEST_ITEMS, operand));
+        let chains: Vec<Chain> = chains.collect();
+        let asked: usize = chains.iter().map(|chain| chain.demands.len()).sum();
+        assert_eq!(asked, usize::from(questions));
+
+        let mut job = stage.refereed();
+        let mut args = stage.campaign_args();
+        let longest_secs = i64::from(job.review_secs) + i64::from(questions) * (RESPONSE + REACT);
+        args.settle_by = args.end + longest_secs;
+        let campaign = stage.sponsor(args);
+        stage.join(&campaign, &provider);
         stage.set_time(args.end - 3_600);
-        let model = stage.model_of(&claim);
-        let mut job = stage.args_of(&claim);
-        job.campaign = campaign;
-        let client = stage.cast.client;
-        let purse: Purse = stage.get(&addresses::purse(&client, &stage.usd));
-        let create = stage.create_ix_of(&client, &stage.usd, Some(&model), job);
+        (job.campaign, job.items) = (campaign, DEEPEST_ITEMS);
+        let inputs = 0..parsed.input_count() as u16;
+        let root = |input| match parsed.tokens() == Some(input) {
+            true => MISSING,
+            false => [3; 32],
+        };
+        job.input_roots = inputs.map(root).collect();
+        let purse: Purse = stage.get(&addresses::purse(&client, &usd));
+        let model = addresses::model(&creator, 77);
+        let create = stage.create_ix_of(&client, &usd, Some(&model), job);
         stage.ok(create);
-        let job = addresses::job(&client, &stage.usd, purse.opened.get());
+        let job = addresses::job(&client, &usd, purse.opened.get());
         stage.take(&job);
-        stage.set_time(args.end - 1);
-        stage.submit_root(&job, claim.trace_root());
-        let review_end = stage.job(&job).deadline.get();
-        let mut settles_after = review_end;
-        if rival {
-            // Each demand in the last second in which it may be opened, each answer in the last one in which it may be given.
-            for (at, node_id) in chain.iter().enumerate() {
-                stage.set_time(if at == 0 {
-                    review_end - 1
-                } else {
-                    settles_after
-                });
-                let demand = stage.ask(&job, &claim, node_id);
+        Self {
+            stage,
+            end: args.end,
+            settle_by: args.settle_by,
+            campaign,
+            job,
+            chains,
+        }
+    }
+
+    /// A rival begins to ask then, and asks everything else in the last second in which it may; the provider answers in the last
+    /// one in which it may. Returns the last second in which nobody may pay yet.
+    fn demand_all(&mut self, mut open_until: i64) -> i64 {
+        let (rival, stage) = (self.stage.cast.prover, &mut self.stage);
+        let provider = stage.cast.provider;
+        for chain in &self.chains {
+            let mut parent = None;
+            for (node_id, answer) in &chain.demands {
+                let ask = ix::demand(&rival, &stage.job(&self.job), node_id, parent);
+                stage.set_time(open_until);
+                stage.ok(ask);
+                let demand = stage.demand_of(&self.job, node_id);
                 let due = stage.get::<Demand>(&demand).due.get();
                 stage.set_time(due);
-                stage.answer(&job, &claim, node_id);
-                settles_after = due + REACT;
+                stage.ok(ix::reveal(&provider, &self.job, &demand, answer));
+                (parent, open_until) = (Some(demand), due + REACT);
             }
-            assert!(settles_after - review_end > chain.len() as i64 * RESPONSE);
         }
-        stage.set_time(settles_after);
-        let state = stage.job(&job);
-        let finalize = ix::finalize(&state.provider, &state, &stage.emission());
-        stage.refused(finalize.clone(), QuernError::TooEarly);
-        stage.set_time(settles_after + 1);
-        let outcome = stage.ok(finalize);
-        let QuernEvent::MilestoneSettled(event) = outcome.event() else {
-            panic!("{outcome:?}")
-        };
-        assert_eq!(event.submitted_at, args.end - 1);
-        assert_eq!(event.score, event.fee_atoms * 9 / 10);
-        assert_eq!(scores(&stage, &campaign), (event.score, event.score));
+        open_until
+    }
+}
+
+/// As many demands as any graph allows, without and with tokens: the score is the same as without a demand, and the room that a
+/// campaign has to leave suffices to the second.
+#[test]
+fn demands_move_no_score() {
+    for (graph, questions) in [
+        (largest(), MAX_QUESTIONS),
+        (largest_text(), MAX_TOKEN_QUESTIONS),
+    ] {
+        let taken = Deepest::of(&graph, questions);
+        for begins in [None, Some(-1), Some(0)] {
+            let mut play = taken.clone();
+            let (end, job) = (play.end, play.job);
+            play.stage.set_time(end - 1);
+            let tokens_root = match &play.chains[..] {
+                [tokens, _] => tokens.root,
+                _ => MISSING,
+            };
+            let trace_root = play.chains[play.chains.len() - 1].root;
+            play.stage.submit_roots(&job, trace_root, tokens_root);
+            let state = play.stage.job(&job);
+            let review_end = state.deadline.get();
+            let settles_after = match begins {
+                Some(after) => play.demand_all(review_end + after),
+                None => review_end,
+            };
+            if begins == Some(0) {
+                assert_eq!(settles_after + 1, play.settle_by);
+            }
+            let finalize =
+                |stage: &Stage| ix::finalize(&state.provider, &stage.job(&job), &stage.emission());
+            let stage = &mut play.stage;
+            stage.set_time(settles_after);
+            stage.refused(finalize(stage), QuernError::TooEarly);
+            stage.set_time(settles_after + 1);
+            let outcome = stage.ok(finalize(stage));
+            let QuernEvent::MilestoneSettled(event) = outcome.event() else {
+                panic!("{outcome:?}")
+            };
+            assert_eq!(event.submitted_at, end - 1);
+            assert_eq!((event.fee_atoms, event.score), (250, SCORE));
+            assert_eq!(scores(stage, &play.campaign), (SCORE, SCORE));
+        }
     }
 }
 

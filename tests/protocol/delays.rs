@@ -7,13 +7,14 @@ use {
         DType, Graph,
         builder::GraphBuilder,
         demand::MAX_ANSWER_BYTES,
-        hash::MISSING,
-        limits::{MAX_COLS, MAX_OPS, MAX_QUESTIONS, MAX_TOKEN_QUESTIONS, MAX_WIDTH},
+        limits::{MAX_QUESTIONS, MAX_TOKEN_QUESTIONS},
     },
     quern_rules::deadline::demand_due,
     quern_testkit::svm::{Rng, params, referee},
     quern_tests::payoffs::{
-        Caught, Deal, Play, SIGNATURE_LAMPORTS, Who, defaults,
+        Caught, Deal, Play, SIGNATURE_LAMPORTS, Who,
+        deepest::{DEEPEST_ITEMS, largest, largest_text},
+        defaults,
         demands::{
             ACCOUNT_OVERHEAD_BYTES, Above, Game, RENT_LAMPORTS_PER_BYTE, Windows, deepest, demands,
             depth_of,
@@ -27,9 +28,6 @@ use {
 const DEEPEST: u32 = MAX_QUESTIONS as u32;
 /// The same of tokens, which come before.
 const DEEPEST_TOKENS: u32 = (MAX_TOKEN_QUESTIONS - MAX_QUESTIONS) as u32;
-/// Items and rows of an item at which trees are deepest: within the limits, and each a little above a power of two.
-const DEEPEST_ITEMS: u32 = (1 << 22) + 1;
-const DEEPEST_ROWS: u32 = 3;
 
 // --------------------------------------------------------------------------------------------------- demands: floods
 
@@ -400,33 +398,6 @@ fn product() -> Vec<u8> {
     let a = builder.input_item(DType::I8, 1_000, 1_000);
     let b = builder.input_fixed(DType::I8, 1_000, 1_000);
     builder.dot(a, b).push();
-    builder.finish().unwrap()
-}
-
-/// As many ops as can be sealed, each with the widest rows.
-fn largest() -> Vec<u8> {
-    let mut builder = GraphBuilder::new();
-    add_widest(&mut builder, MAX_OPS);
-    builder.finish().unwrap()
-}
-
-fn add_widest(builder: &mut GraphBuilder, ops: usize) {
-    let x = builder.input_item(DType::I32, 1, DEEPEST_ROWS);
-    let table = builder.weight_root(DType::I32, 1, MAX_COLS, &MISSING);
-    for _ in 0..ops {
-        builder.gather(x, table, DEEPEST_ROWS).push();
-    }
-}
-
-/// The same beside the longest text.
-fn largest_text() -> Vec<u8> {
-    let mut builder = GraphBuilder::new();
-    let [x, tokens] = [(); 2].map(|()| builder.input_item(DType::I32, 1, MAX_WIDTH));
-    add_widest(&mut builder, MAX_OPS - 2);
-    let table = builder.weight_root(DType::I32, 50, 1, &MISSING);
-    let next = builder.gather(tokens, table, MAX_WIDTH).transposed().push();
-    let fed = builder.feedback(x, next).push();
-    builder.generate(tokens, fed);
     builder.finish().unwrap()
 }
 

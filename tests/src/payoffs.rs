@@ -10,6 +10,7 @@ use {
     solana_sdk::pubkey::Pubkey,
 };
 
+pub mod deepest;
 pub mod demands;
 pub mod text;
 

@@ -43,7 +43,10 @@ use {
     error::Result,
     quern_client::Pubkey,
     quern_process::{logs, redact},
-    std::{error::Error as _, io::IsTerminal, process::ExitCode, str::FromStr, time::Duration},
+    std::{
+        error::Error as _, ffi::OsString, io::IsTerminal, process::ExitCode, str::FromStr,
+        time::Duration,
+    },
 };
 
 /// Escrow, proofs and rewards for decentralised AI compute on Solana.
@@ -168,11 +171,16 @@ enum Command {
     Reference(commands::reference::Args),
 }
 
-/// Runs the command line and says how it ended.
+/// Runs this process's command line and says how it ended.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    run(&std::env::args_os().collect::<Vec<_>>())
+}
+
+/// Runs a command line, its first word the command's own name, and says how it ended.
+pub fn run(words: &[OsString]) -> ExitCode {
+    let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
-        Err(error) => return refused(explained(typed(error))),
+        Err(error) => return refused(explained(typed(error, words)), words),
     };
     // Where it cannot be read there is nothing to hide either, and the command itself says so.
     let rpc_url = cli.globals.rpc_url().unwrap_or_default();
@@ -197,8 +205,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Says what is wrong with a command line, or shows the help that it asked for.
-fn refused(error: clap::Error) -> ExitCode {
-    let words: Vec<String> = std::env::args().collect();
+fn refused(error: clap::Error, words: &[OsString]) -> ExitCode {
     let is_json = words.iter().any(|word| word == "--output=json")
         || words.windows(2).any(|pair| pair == ["--output", "json"]);
     if !is_json || !error.use_stderr() {
@@ -212,8 +219,8 @@ fn refused(error: clap::Error) -> ExitCode {
 }
 
 /// The same error without the environment: a usage line would show the options that variables fill as if they were needed.
-fn typed(error: clap::Error) -> clap::Error {
-    match bare(Cli::command()).try_get_matches_from(std::env::args_os()) {
+fn typed(error: clap::Error, words: &[OsString]) -> clap::Error {
+    match bare(Cli::command()).try_get_matches_from(words) {
         Err(other) if other.kind() == error.kind() => other,
         // A variable's own value is wrong.
         _ => error,

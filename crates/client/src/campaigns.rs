@@ -5,14 +5,8 @@ use {
     crate::{
         accounts::{self, field, list},
         errors::Result,
-        instructions::NOBODY,
     },
-    quern::{
-        clock::Moment,
-        instructions::NewJob,
-        state::{Assurance, Campaign, Emission, Entry, JobKind, MintConfig, Protocol},
-    },
-    quern_proof::limits::{MAX_QUESTIONS, MAX_TOKEN_QUESTIONS},
+    quern::state::{Assurance, Campaign, Emission, Entry, MintConfig, Protocol},
     quern_rules::{
         campaign::{self, Times},
         reward, settle,
@@ -124,94 +118,6 @@ impl CampaignState {
     }
 }
 
-/// The longest that a result may be under review in a job of these terms, in seconds. In a refereed one a graph that has
-/// `with_tokens`, which the provider gives, takes more demands to go down to a leaf.
-pub fn longest_review(
-    protocol: &Protocol,
-    assurance: Assurance,
-    review_secs: u32,
-    with_tokens: bool,
-) -> u64 {
-    let depth = match (assurance, with_tokens) {
-        (Assurance::Reviewed, _) => 0,
-        (Assurance::Refereed, false) => MAX_QUESTIONS,
-        (Assurance::Refereed, true) => MAX_TOKEN_QUESTIONS,
-    };
-    let terms = &protocol.terms;
-    campaign::longest_review(
-        review_secs,
-        depth,
-        terms.response_secs.get(),
-        terms.react_secs.get(),
-    )
-}
-
-/// Why a job does not fit a campaign: what the program refuses as `CampaignMisfit`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Misfit {
-    /// The job is paid in another mint than this.
-    Mint(Pubkey),
-    /// This kind of work does not score.
-    Kind(JobKind),
-    /// Only this model's work scores.
-    Model(Pubkey),
-    /// No job may name it any more, since then.
-    Over(i64),
-    /// The review may last so long, and the campaign settles for so long after its end, in seconds.
-    Review {
-        /// The longest that it may last.
-        longest_secs: u64,
-        /// The time from the campaign's end until it settles.
-        room_secs: u64,
-    },
-}
-
-/// A job that is about to be created, as far as a campaign asks.
-#[derive(Clone, Copy, Debug)]
-pub struct Candidate<'a> {
-    /// What is asked for.
-    pub args: &'a NewJob,
-    /// Its assurance.
-    pub assurance: Assurance,
-    /// In which mint it is paid.
-    pub mint: &'a Pubkey,
-    /// Its model.
-    pub model: Option<&'a Pubkey>,
-    /// Whether the provider gives tokens.
-    pub with_tokens: bool,
-}
-
-/// Why a job does not fit, if it does not; as the program decides it when the job is created.
-pub fn misfit(
-    campaign: &Campaign,
-    job: &Candidate<'_>,
-    protocol: &Protocol,
-    moment: &Moment,
-) -> Option<Misfit> {
-    let times = campaign.times();
-    let review_secs = job.args.review_secs;
-    let longest_secs = longest_review(protocol, job.assurance, review_secs, job.with_tokens);
-    if campaign.mint != *job.mint {
-        return Some(Misfit::Mint(campaign.mint));
-    }
-    if let Some(kind) = JobKind::from_code(job.args.kind)
-        && !campaign.takes_kind(kind)
-    {
-        return Some(Misfit::Kind(kind));
-    }
-    if campaign.model != NOBODY && job.model != Some(&campaign.model) {
-        return Some(Misfit::Model(campaign.model));
-    }
-    if !times.is_open(moment.now) {
-        return Some(Misfit::Over(times.end));
-    }
-    let room_secs = u64::try_from(times.settle_by.saturating_sub(times.end)).unwrap_or(0);
-    (!times.leaves_room_for(longest_secs)).then_some(Misfit::Review {
-        longest_secs,
-        room_secs,
-    })
-}
-
 /// What a settled milestone is worth to its provider beside the price. A job has one of them: the score if it names a campaign,
 /// the reward otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -318,26 +224,6 @@ mod tests {
         campaign
     }
 
-    fn args() -> NewJob {
-        NewJob {
-            kind: JobKind::Inference.code(),
-            assurance: Assurance::Refereed.code(),
-            milestones: 1,
-            price_atoms: 10_000,
-            bond_atoms: 0,
-            take_secs: 1,
-            work_secs: 1,
-            review_secs: 100,
-            ends_by: 0,
-            items: 1,
-            pinned_provider: NOBODY,
-            arbiter: NOBODY,
-            campaign: NOBODY,
-            input_roots: Vec::new(),
-            input_uri: String::new(),
-        }
-    }
-
     #[test]
     fn phases_follow_the_rules_of_time() {
         let mut campaign = campaign();
@@ -359,70 +245,6 @@ mod tests {
         assert_eq!(at(&campaign, i64::MAX), CampaignState::Ended);
         campaign.total_score = 0.into();
         assert_eq!(at(&campaign, 526), CampaignState::Ended, "nobody scored");
-    }
-
-    #[test]
-    fn a_misfit_says_what_does_not_fit() {
-        let (protocol, fitting) = (protocol(), args());
-        let check = |change: &dyn Fn(&mut Candidate<'_>), now| {
-            let mut candidate = Candidate {
-                args: &fitting,
-                assurance: Assurance::Refereed,
-                mint: &MINT,
-                model: Some(&MODEL),
-                with_tokens: false,
-            };
-            change(&mut candidate);
-            let moment = Moment {
-                now,
-                slot: 0,
-                last_restart_slot: 0,
-            };
-            misfit(&campaign(), &candidate, &protocol, &moment)
-        };
-        // 100 seconds, and 15 questions of 15 seconds each: exactly the room that there is.
-        assert_eq!(check(&|_| {}, 199), None);
-        assert_eq!(check(&|_| {}, 0), None, "before its start");
-        assert_eq!(check(&|_| {}, 200), Some(Misfit::Over(200)));
-        assert_eq!(check(&|job| job.mint = &MODEL, 0), Some(Misfit::Mint(MINT)));
-        for model in [None, Some(&MINT)] {
-            let found = check(&|job| job.model = model, 0);
-            assert_eq!(found, Some(Misfit::Model(MODEL)));
-        }
-        let mut training = args();
-        training.kind = JobKind::Training.code();
-        let mut longer = args();
-        longer.review_secs = 101;
-        let room = |longest_secs| Misfit::Review {
-            longest_secs,
-            room_secs: 325,
-        };
-        // A reviewed job has no questions.
-        let reviewed = |job: &mut Candidate<'_>| job.assurance = Assurance::Reviewed;
-        assert_eq!(check(&reviewed, 0), None);
-        assert_eq!(
-            check(&|job| job.with_tokens = true, 0),
-            Some(room(100 + 24 * 15))
-        );
-        let moment = Moment {
-            now: 0,
-            slot: 0,
-            last_restart_slot: 0,
-        };
-        for (args, expected) in [
-            (&training, Misfit::Kind(JobKind::Training)),
-            (&longer, room(326)),
-        ] {
-            let candidate = Candidate {
-                args,
-                assurance: Assurance::Refereed,
-                mint: &MINT,
-                model: Some(&MODEL),
-                with_tokens: false,
-            };
-            let found = misfit(&campaign(), &candidate, &protocol, &moment);
-            assert_eq!(found, Some(expected));
-        }
     }
 
     #[test]

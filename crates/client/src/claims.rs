@@ -39,7 +39,7 @@ pub struct Rewards {
 }
 
 /// An entry in a campaign.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct CampaignClaim {
     /// The entry.
     pub entry: Entry,

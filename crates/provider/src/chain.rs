@@ -6,7 +6,9 @@ use {
     quern_client::{
         ChainReads, ClientError, Errand, Instruction, Pubkey, Result, RpcChain, Signer,
         accounts::{self, DemandAccount, JobFilter},
-        addresses, campaigns, history, instructions,
+        addresses, campaigns,
+        claims::CampaignClaim,
+        history, instructions,
         jobs::Looks,
         quern::{
             instructions::Submission,
@@ -54,6 +56,8 @@ pub trait ProviderChain: ChainReads {
     async fn reveal(&self, answers: &[Answer]) -> Result<()>;
     /// Has a milestone paid.
     async fn finalize(&self, address: &Pubkey) -> Result<()>;
+    /// Claims what was scored in a campaign.
+    async fn claim(&self, claim: &CampaignClaim) -> Result<()>;
 }
 
 /// A demand and what answers it.
@@ -221,6 +225,14 @@ impl ProviderChain for RpcChain {
         let finalize = instructions::finalize(&self.wallet().pubkey(), &job, &known.emission);
         let sender = self.sender(Errand::anytime());
         sender.send(&[finalize], &[self.wallet()]).await?;
+        Ok(())
+    }
+
+    async fn claim(&self, claim: &CampaignClaim) -> Result<()> {
+        let sender = self.sender(Errand::anytime());
+        sender
+            .send(&[claim.instruction()], &[self.wallet()])
+            .await?;
         Ok(())
     }
 }

@@ -33,6 +33,9 @@ const LONGEST_ANSWER_RETRY: Duration = Duration::from_secs(30);
 
 /// How often something that only the owner can mend is said.
 pub(crate) const SAY_AGAIN: Duration = Duration::from_secs(60);
+/// Fewer lamports than this in the signer's wallet, and nothing new is taken: most of a milli-SOL is the account's rent, the
+/// rest pays for a job's transactions and the first thousand answers, which earn their own fees.
+pub(crate) const LEAST_LAMPORTS: u64 = 10_000_000;
 /// How much longer an offer rests than a job that was taken: its client may still be uploading.
 const OFFER_REST: u32 = 12;
 
@@ -77,13 +80,13 @@ pub(crate) struct Context {
     pub joining: tokio::sync::Mutex<()>,
     /// Where offers' data come in.
     pub offer_downloads: DownloadSlots,
-    /// When something that only the owner can mend was said.
-    said_at: Mutex<HashMap<&'static str, Instant>>,
+    /// When something that only the owner can mend was said, or something that has time was done.
+    last_at: Mutex<HashMap<&'static str, Instant>>,
     /// When a lack of lamports was said.
     pub said_poor: Mutex<Option<Instant>>,
     /// Jobs that failed, and at what.
     resting: Mutex<HashMap<(Pubkey, TaskKind), Retry>>,
-    /// What has been said about a job in this state.
+    /// What has been said about an account in this state.
     said: SaidOnce<(Pubkey, u64)>,
     /// Reasons that have been explained.
     said_reasons: SaidOnce<Refusal>,
@@ -137,7 +140,7 @@ impl Context {
             known: Mutex::default(),
             campaigns: Mutex::default(),
             joining: tokio::sync::Mutex::default(),
-            said_at: Mutex::default(),
+            last_at: Mutex::default(),
             settings,
             chain,
             journal,
@@ -168,7 +171,7 @@ impl Context {
         let ProviderError::Data(error @ DataError::DiskFull { .. }) = error else {
             return false;
         };
-        if self.is_time_to_say("full disk", SAY_AGAIN) {
+        if self.is_time_for("full disk", SAY_AGAIN) {
             tracing::error!(%error, "nothing is lost: what could not be written is done again");
         }
         true
@@ -177,15 +180,15 @@ impl Context {
     /// Whether a failure is that the worker could not work. That is said once a minute, however many jobs wait for it.
     pub(crate) fn is_unready(&self, error: &ProviderError) -> bool {
         let is_unready = matches!(error, ProviderError::Unready(_));
-        if is_unready && self.is_time_to_say("worker", SAY_AGAIN) {
+        if is_unready && self.is_time_for("worker", SAY_AGAIN) {
             tracing::warn!(%error, "leaving reviewed jobs alone until its check passes");
         }
         is_unready
     }
 
-    /// Whether something has not been said for so long; from now on it has.
-    pub(crate) fn is_time_to_say(&self, what: &'static str, every: Duration) -> bool {
-        let mut said = lock(&self.said_at);
+    /// Whether something has not been said or done for so long; from now on it has.
+    pub(crate) fn is_time_for(&self, what: &'static str, every: Duration) -> bool {
+        let mut said = lock(&self.last_at);
         let is_time = said.get(what).is_none_or(|at| at.elapsed() >= every);
         if is_time {
             said.insert(what, Instant::now());
@@ -239,7 +242,7 @@ impl Context {
     /// Says why an open job is left alone: once for every reason what would change that, as a warning where the owner has to do
     /// something, and each step only to an owner who asks for it.
     pub(crate) fn leave_alone(&self, address: &Pubkey, job: &Job, refusal: Refusal) {
-        self.say_once(address, job, || match refusal.options() {
+        self.say_once(address, job.seq.get(), || match refusal.options() {
             _ if refusal.is_owners_task() => {
                 tracing::warn!(job = %address, "{refusal}; leaving an open job alone");
             }
@@ -250,9 +253,9 @@ impl Context {
         });
     }
 
-    /// Says something about a job once for every change of it.
-    pub(crate) fn say_once(&self, address: &Pubkey, job: &Job, say: impl FnOnce()) {
-        if self.said.is_new((*address, job.seq.get())) {
+    /// Says something about an account once for every change of it.
+    pub(crate) fn say_once(&self, address: &Pubkey, seq: u64, say: impl FnOnce()) {
+        if self.said.is_new((*address, seq)) {
             say();
         }
     }

@@ -10,6 +10,7 @@
 //! - `settings`, `task`, `context`: how it works, what there is to do, what every step works with;
 //! - `ability`, `promises`, `strangers`, `campaigns`, `offers`: what the machine can do, what is promised, what is known of
 //!   strangers, which campaigns to join, which open jobs are worth a look;
+//! - `claims`: what campaigns that have settled owe;
 //! - `prepare`, `steps`: what a job needs, and the steps from take to payment;
 //! - [`answers`], `demands`: what answers a demand, and answering;
 //! - `survey`, `run`: a look at the chain, the loop.
@@ -18,6 +19,7 @@ mod ability;
 pub mod answers;
 mod campaigns;
 pub mod chain;
+mod claims;
 mod context;
 mod demands;
 mod disk;

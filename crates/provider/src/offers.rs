@@ -109,7 +109,7 @@ pub(crate) async fn offers(
 /// promise that stands in the way, the owner should hear of it.
 fn is_in_doubt(context: &Context, ability: &Ability) -> bool {
     let promised = lock(&context.promises).count();
-    if promised == 0 && context.is_time_to_say("too slow", MEASURE_EVERY) {
+    if promised == 0 && context.is_time_for("too slow", MEASURE_EVERY) {
         tracing::warn!(
             gwork_per_sec = ability.work_per_sec / 1e9,
             publish_mib_per_sec = ability.publish_bytes_per_sec / f64::from(1 << 20),

@@ -62,6 +62,8 @@ pub struct Policy {
     pub max_jobs: usize,
     /// Most campaigns that the signer may have joined at a time: each locks the rent of an account until its claim.
     pub max_campaigns: usize,
+    /// Whether what was scored in campaigns is claimed once they have settled; otherwise the log only says that it waits.
+    pub claims: bool,
 }
 
 impl Default for Policy {
@@ -86,6 +88,7 @@ impl Default for Policy {
             max_review_secs: 30 * 86_400,
             max_jobs: 8,
             max_campaigns: 8,
+            claims: true,
         }
     }
 }

@@ -3,6 +3,7 @@
 use {
     crate::{
         chain::{ProviderChain, check_ready},
+        claims,
         context::{Context, SAY_AGAIN},
         demands,
         error::{ProviderError, Result},
@@ -132,7 +133,7 @@ async fn attempt(context: &Context, address: &Pubkey, task: Task) -> bool {
         _ => context.rest(address, task.kind()),
     };
     if matches!(task, Task::Measure) {
-        if context.is_time_to_say("no ability", SAY_AGAIN) {
+        if context.is_time_for("no ability", SAY_AGAIN) {
             let is_known = lock(&context.ability).is_some();
             tracing::error!(%error, is_known, "cannot measure how fast this machine publishes; unless that is known from before, nothing new is taken");
         }
@@ -159,6 +160,7 @@ async fn try_task(context: &Context, address: &Pubkey, task: Task) -> Result<boo
         Task::Answer(job) => demands::answer(context, address, &job).await?,
         Task::Finalize => steps::finalize(context, address).await?,
         Task::Close => steps::close(context, address).await?,
+        Task::Claim(campaign) => claims::claim(context, &campaign).await,
     }
     Ok(false)
 }

@@ -4,7 +4,8 @@
 
 use {
     crate::{
-        context::{Context, SAY_AGAIN},
+        claims,
+        context::{Context, LEAST_LAMPORTS, SAY_AGAIN},
         demands, disk,
         error::Result,
         offers::{offers, time_for},
@@ -28,9 +29,6 @@ use {
 
 /// Most milestones that are finalized at a time.
 const MAX_CRANKS: usize = 16;
-/// Fewer lamports than this in the signer's wallet, and nothing new is taken: most of a milli-SOL is the account's rent, the
-/// rest pays for a job's transactions and the first thousand answers, which earn their own fees.
-pub(crate) const LEAST_LAMPORTS: u64 = 10_000_000;
 
 /// What there is to do now. `busy` are jobs that are being worked on, and whether they are still to be taken.
 pub(crate) async fn survey(
@@ -92,7 +90,26 @@ pub(crate) async fn survey(
             tracing::warn!(%error, "cannot read open jobs; retrying");
         }
     }
+    if found.is_empty() {
+        found.extend(claimable(context, &moment, &is_free).await);
+    }
     Ok(found)
+}
+
+/// What campaigns owe, for when there is nothing else to do. It has time: a failure waits for the next look.
+async fn claimable(
+    context: &Context,
+    moment: &Moment,
+    is_free: impl Fn(&Pubkey) -> bool,
+) -> Vec<(Pubkey, Task)> {
+    let due = claims::due(context, moment.now).await;
+    let due = due.unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot read what campaigns owe; trying again later");
+        Vec::new()
+    });
+    let due = due.into_iter().filter(|(entry, _)| is_free(entry));
+    due.map(|(entry, claim)| (entry, Task::Claim(claim)))
+        .collect()
 }
 
 /// Those of the jobs that have left that did so long ago. One look proves nothing: behind an address there may be several
@@ -138,14 +155,14 @@ pub(crate) fn task_of(
 ) -> Option<Task> {
     match job.state() {
         JobState::Taken if !may_submit(context, job) => {
-            context.say_once(address, job, || tracing::warn!(job = %address, "the owner took this job, so the operator cannot submit; work on it with the owner's key"));
+            context.say_once(address, job.seq.get(), || tracing::warn!(job = %address, "the owner took this job, so the operator cannot submit; work on it with the owner's key"));
             None
         }
         JobState::Taken if in_time(moment.now, job.effective_deadline(moment)) => {
             Some(Task::Work(*job))
         }
         JobState::Taken => {
-            context.say_once(address, job, || tracing::warn!(job = %address, "the deadline has passed; the late penalty is due"));
+            context.say_once(address, job.seq.get(), || tracing::warn!(job = %address, "the deadline has passed; the late penalty is due"));
             None
         }
         JobState::Submitted if job.open_demands.get() > 0 => Some(Task::Answer(*job)),
@@ -161,11 +178,11 @@ pub(crate) fn task_of(
             (gate != FinalizeGate::TooEarly).then_some(Task::Finalize)
         }
         JobState::Rejected => {
-            context.say_once(address, job, || tracing::warn!(job = %address, arbiter = %job.arbiter, "the client rejected the result; the arbiter decides"));
+            context.say_once(address, job.seq.get(), || tracing::warn!(job = %address, arbiter = %job.arbiter, "the client rejected the result; the arbiter decides"));
             None
         }
         JobState::Convicted => {
-            context.say_once(address, job, || tracing::error!(job = %address, "convicted: the bond is lost; find out why before working on"));
+            context.say_once(address, job.seq.get(), || tracing::error!(job = %address, "convicted: the bond is lost; find out why before working on"));
             None
         }
         JobState::Open => None,

@@ -1,6 +1,6 @@
-//! Something to do about one job.
+//! Something to do, most of it about one job.
 
-use quern_client::quern::state::Job;
+use quern_client::{claims::CampaignClaim, quern::state::Job};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Task {
@@ -14,6 +14,8 @@ pub(crate) enum Task {
     Finalize,
     /// A job of the journal that is no longer this provider's.
     Close,
+    /// A campaign that owes what was scored in it. It goes under the address of the entry.
+    Claim(CampaignClaim),
     /// What this machine can do is not known yet. This is about no job; it goes under the owner's address.
     Measure,
 }
@@ -31,7 +33,9 @@ impl Task {
         match self {
             Self::Answer(_) => TaskKind::Answer,
             Self::Take(_) => TaskKind::Offer,
-            Self::Work(_) | Self::Finalize | Self::Close | Self::Measure => TaskKind::Other,
+            Self::Work(_) | Self::Finalize | Self::Close | Self::Claim(_) | Self::Measure => {
+                TaskKind::Other
+            }
         }
     }
 

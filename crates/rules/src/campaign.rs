@@ -61,8 +61,12 @@ impl Times {
     /// Whether the longest review that a job can have ends by `settle_by`, wherever before `end` its result is submitted:
     /// `longest_secs <= settle_by - end`.
     pub fn leaves_room_for(&self, longest_secs: u64) -> bool {
-        let room = self.settle_by.saturating_sub(self.end);
-        u64::try_from(room).is_ok_and(|room| longest_secs <= room)
+        longest_secs <= self.room_secs()
+    }
+
+    /// How long results that were submitted before `end` may still settle; nothing where the times are out of order.
+    pub fn room_secs(&self) -> u64 {
+        u64::try_from(self.settle_by.saturating_sub(self.end)).unwrap_or(0)
     }
 }
 

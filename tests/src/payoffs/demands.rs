@@ -244,7 +244,8 @@ pub fn operands(graph: &Graph<'_>) -> Vec<Operand> {
     ops.chain(inputs).chain(weights).collect()
 }
 
-fn geometry(graph: &Graph<'_>, items: u32, operand: Operand) -> Geometry {
+/// An operand's tree.
+pub fn geometry(graph: &Graph<'_>, items: u32, operand: Operand) -> Geometry {
     graph.geometry(operand, items).unwrap()
 }
 

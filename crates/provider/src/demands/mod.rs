@@ -206,7 +206,7 @@ async fn open_demands(
     let (mut open, late): (Vec<_>, Vec<_>) =
         open.partition(|known| in_time(moment.now, due(known)));
     if !late.is_empty() {
-        context.say_once(address, job, || {
+        context.say_once(address, job.seq.get(), || {
             tracing::error!(job = %address, demands = late.len(), "demands were not answered in time; anybody may convict this provider now");
         });
     }

@@ -6,7 +6,7 @@ use super::*;
 const CAMPAIGN: Pubkey = Pubkey::new_from_array([60; 32]);
 
 /// One that is open until a second, in the world's mint.
-fn campaign(end: i64) -> Campaign {
+pub fn campaign(end: i64) -> Campaign {
     let mut campaign = Campaign::zeroed();
     campaign.mint = MINT;
     campaign.kinds = 0b111;
@@ -18,7 +18,7 @@ fn campaign(end: i64) -> Campaign {
     campaign
 }
 
-fn entry(campaign: Pubkey, payer: Pubkey) -> Entry {
+pub fn entry(campaign: Pubkey, payer: Pubkey) -> Entry {
     let mut entry = Entry::zeroed();
     (entry.campaign, entry.provider, entry.payer) = (campaign, OWNER, payer);
     entry
@@ -66,14 +66,21 @@ async fn joins_with_the_take_and_only_once() {
 #[tokio::test]
 async fn joins_no_more_than_the_owner_allows() {
     let other = Pubkey::new_from_array([61; 32]);
-    let world = named(10_000);
+    let with_other = || {
+        let world = named(10_000);
+        let mut campaigns = world.campaigns.lock().unwrap();
+        campaigns.insert(other, campaign(10_000));
+        drop(campaigns);
+        world
+    };
+    let world = with_other();
     assert_eq!(taken(&world, 0).await, (0, Vec::new()));
     world.entries.lock().unwrap().push(entry(other, OWNER));
     assert_eq!(taken(&world, 1).await, (0, vec![other]));
     assert_eq!(taken(&world, 2).await, (1, vec![other, CAMPAIGN]));
 
     // What somebody else paid for locks nothing of this wallet.
-    let world = named(10_000);
+    let world = with_other();
     world.entries.lock().unwrap().push(entry(other, CLIENT));
     assert_eq!(taken(&world, 1).await, (1, vec![other, CAMPAIGN]));
 

@@ -211,4 +211,9 @@ impl ProviderChain for View {
             })
         })
     }
+    async fn claim(&self, claim: &CampaignClaim) -> ChainResult<()> {
+        self.transact(&self.world.counts.claims, || {
+            self.world.claim(&claim.entry.campaign)
+        })
+    }
 }

@@ -175,6 +175,9 @@ impl ProviderChain for Market {
     async fn finalize(&self, address: &Pubkey) -> ChainResult<()> {
         self.view.finalize(address).await
     }
+    async fn claim(&self, claim: &CampaignClaim) -> ChainResult<()> {
+        self.view.claim(claim).await
+    }
 }
 
 /// A server that takes requests and never answers.

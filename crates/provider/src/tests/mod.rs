@@ -4,6 +4,7 @@
 
 mod campaigns;
 mod chain;
+mod claims;
 mod data;
 mod demands;
 mod disk;
@@ -17,12 +18,12 @@ use {
         Ability, Agent, Output, Policy, ProviderChain, Result, Settings, WorkOrder, WorkResult,
         Worker,
         chain::Answer,
-        context::Context,
+        context::{Context, LEAST_LAMPORTS},
         journal::{Record, Roots, Stage},
         policy::{Capacity, Refusal},
         prepare::prepare,
         steps::{self, UNKNOWN_OUTCOME_SECS},
-        survey::{self, LEAST_LAMPORTS},
+        survey,
         task::Task,
         worker::CheckedTensors,
     },
@@ -32,6 +33,7 @@ use {
     quern_client::{
         ChainReads, ClientError, Pubkey, Result as ChainResult,
         accounts::{DemandAccount, ModelAccount},
+        claims::CampaignClaim,
         flows,
         history::uri_hash,
         instructions::job_address,
@@ -115,6 +117,7 @@ struct Counts {
     reveals: AtomicU32,
     /// Transactions with them.
     reveal_transactions: AtomicU32,
+    claims: AtomicU32,
 }
 
 /// One job on a chain of its own, with the rules that the agent depends on.
@@ -387,6 +390,24 @@ impl World {
         } else if is_open && !has_joined {
             return Err(refused(QuernError::EntryMissing));
         }
+        Ok(())
+    }
+
+    /// What the program asks of a claim, and the end of the entry.
+    fn claim(&self, campaign: &Pubkey) -> ChainResult<()> {
+        let known = self.campaigns.lock().unwrap().get(campaign).copied();
+        if let Some(times) = known.map(|campaign| campaign.times()) {
+            match self.now() {
+                now if now <= times.settle_by => return Err(refused(QuernError::TooEarly)),
+                now if !times.may_claim(now) => return Err(refused(QuernError::TooLate)),
+                _ => {}
+            }
+        }
+        let mut entries = self.entries.lock().unwrap();
+        let at = entries.iter().position(|entry| entry.campaign == *campaign);
+        // Anchor's own: there is no account.
+        let at = at.ok_or(refused_with(3_012))?;
+        entries.remove(at);
         Ok(())
     }
 

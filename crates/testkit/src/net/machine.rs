@@ -46,6 +46,8 @@ pub fn settings(
         arbiters: arbiters.iter().copied().collect(),
         min_price_atoms: LEAST_PRICE_ATOMS,
         max_jobs: 4,
+        // Stories and tests claim when they say so.
+        claims: false,
         ..Policy::default()
     };
     settings

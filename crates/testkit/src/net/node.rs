@@ -7,6 +7,7 @@ use {
     quern_client::{
         ChainReads, CommitmentConfig, Pubkey, RpcChain, Sender,
         accounts::{DemandAccount, ModelAccount},
+        claims::CampaignClaim,
         config,
         quern::{
             clock::Moment,
@@ -181,5 +182,8 @@ impl ProviderChain for HaltingChain {
         self.chain.finalize(address).await?;
         self.halt_at(Halt::AfterFinalize).await;
         Ok(())
+    }
+    async fn claim(&self, claim: &CampaignClaim) -> quern_client::Result<()> {
+        self.chain.claim(claim).await
     }
 }

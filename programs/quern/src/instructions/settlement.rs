@@ -16,24 +16,47 @@ use {
     quern_rules::{deadline, epoch, price, reward, settle},
 };
 
-/// Pays from the client's escrow to a purse of `owner` in the job's mint. Nothing to pay needs no purse: a job without a
-/// model has no royalty owner, and its share is zero.
-pub fn pay(book: &mut Book, job: &Job, owner: &Address, atoms: u64) -> Result<()> {
-    if atoms == 0 {
-        return Ok(());
-    }
+/// Pays parts of the client's escrow to purses in the job's mint. Nothing to pay needs no purse: a job without a model has no
+/// royalty owner, and its share is zero.
+pub fn pay(book: &mut Book, job: &Job, parts: &[(&Address, u64)]) -> Result<()> {
+    // Looked for once: each search compares two addresses.
     let client = book.find(&job.client, &job.mint)?;
-    let to = book.find(owner, &job.mint)?;
-    book.transfer((client, Part::Reserved), (to, Part::Free), atoms)
+    for (owner, atoms) in parts {
+        if *atoms > 0 {
+            let to = book.find(owner, &job.mint)?;
+            book.transfer((client, Part::Reserved), (to, Part::Free), *atoms)?;
+        }
+    }
+    Ok(())
 }
 
-/// Moves a part of what is left of the bond to a purse of `owner`; to the provider itself this releases it.
+/// Moves a part of what is left of the bond to a purse of `owner`.
 pub fn move_bond(book: &mut Book, job: &mut Job, owner: &Address, atoms: u64) -> Result<()> {
     if atoms == 0 {
         return Ok(());
     }
     let from = book.find(&job.provider, &job.mint)?;
     let to = book.find(owner, &job.mint)?;
+    move_bond_between(book, job, (from, to), atoms)
+}
+
+/// Releases what is left of the bond to the provider. Returns how much it was.
+pub fn release_bond(book: &mut Book, job: &mut Job) -> Result<u64> {
+    let atoms = job.bond_left_atoms.get();
+    if atoms > 0 {
+        let provider = book.find(&job.provider, &job.mint)?;
+        move_bond_between(book, job, (provider, provider), atoms)?;
+    }
+    Ok(atoms)
+}
+
+/// `from` is the provider's purse.
+fn move_bond_between(
+    book: &mut Book,
+    job: &mut Job,
+    (from, to): (usize, usize),
+    atoms: u64,
+) -> Result<()> {
     book.transfer((from, Part::Reserved), (to, Part::Free), atoms)?;
     job.bond_left_atoms = job
         .bond_left_atoms
@@ -53,13 +76,6 @@ pub fn move_bond(book: &mut Book, job: &mut Job, owner: &Address, atoms: u64) ->
     Ok(())
 }
 
-/// Releases what is left of the bond to the provider. Returns how much it was.
-pub fn release_bond(book: &mut Book, job: &mut Job) -> Result<u64> {
-    let (provider, atoms) = (job.provider, job.bond_left_atoms.get());
-    move_bond(book, job, &provider, atoms)?;
-    Ok(atoms)
-}
-
 /// Escrow of the milestones that are not behind the job.
 #[inline(never)]
 pub fn escrow_left(job: &Job) -> Result<u64> {
@@ -71,7 +87,11 @@ pub fn escrow_left(job: &Job) -> Result<u64> {
 
 /// Releases escrow to the client.
 pub fn release_escrow(book: &mut Book, job: &Job, atoms: u64) -> Result<()> {
-    pay(book, job, &job.client, atoms)
+    if atoms == 0 {
+        return Ok(());
+    }
+    let client = book.find(&job.client, &job.mint)?;
+    book.transfer((client, Part::Reserved), (client, Part::Free), atoms)
 }
 
 /// Opens the job again for another provider, or tells the caller to close it: past `ends_by`, or *Reviewed* without an
@@ -206,9 +226,12 @@ pub fn settle_milestone(
         job.royalty_bps.get(),
     )
     .or_quern()?;
-    pay(&mut book, job, &job.treasury_owner, split.fee_atoms)?;
-    pay(&mut book, job, &job.royalty_owner, split.royalty_atoms)?;
-    pay(&mut book, job, &job.provider, split.provider_atoms)?;
+    let parts = [
+        (&job.treasury_owner, split.fee_atoms),
+        (&job.royalty_owner, split.royalty_atoms),
+        (&job.provider, split.provider_atoms),
+    ];
+    pay(&mut book, job, &parts)?;
     provider.count_settled(job.assurance(), job.work.get());
     let reward_atoms = accrue_reward(&mut book, emission, provider, job, split.fee_atoms, moment)?;
 

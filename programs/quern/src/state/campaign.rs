@@ -1,8 +1,11 @@
 //! A campaign: a pot that a sponsor reserves for work that it wants, and what each provider has scored in it.
 
 use {
-    crate::state::{Assurance, Entity, EntityKind, JobKind},
-    anchor_lang::prelude::*,
+    crate::{
+        constants::is_nobody,
+        state::{Assurance, Entity, EntityKind, JobKind},
+    },
+    anchor_lang::{address_eq, prelude::*},
     quern_rules::campaign::Times,
 };
 
@@ -85,10 +88,56 @@ impl Campaign {
         }
     }
 
+    /// Why a job that is created now may not name the campaign, if it may not.
+    pub fn misfit(&self, job: &CampaignCandidate<'_>, now: i64) -> Option<CampaignMisfit> {
+        let times = self.times();
+        let is_of_model = is_nobody(&self.model) || address_eq(&self.model, job.model);
+        let checks = [
+            (address_eq(&self.mint, job.mint), CampaignMisfit::Mint),
+            (self.takes_kind(job.kind), CampaignMisfit::Kind),
+            (is_of_model, CampaignMisfit::Model),
+            (times.is_open(now), CampaignMisfit::Over),
+            (
+                times.leaves_room_for(job.longest_review_secs),
+                CampaignMisfit::Review,
+            ),
+        ];
+        let failed = checks.into_iter().find(|(fits, _)| !fits);
+        failed.map(|(_, misfit)| misfit)
+    }
+
     /// What is left of the pot.
     pub fn left_atoms(&self) -> Option<u64> {
         self.pot_atoms.get().checked_sub(self.claimed_atoms.get())
     }
+}
+
+/// What a campaign asks about a job that names it.
+#[derive(Clone, Copy, Debug)]
+pub struct CampaignCandidate<'a> {
+    /// In which mint it is paid.
+    pub mint: &'a Address,
+    /// What kind of work it is.
+    pub kind: JobKind,
+    /// Its model, or nobody.
+    pub model: &'a Address,
+    /// The longest that its result may be under review, in seconds: [`Terms::longest_review`](super::Terms::longest_review).
+    pub longest_review_secs: u64,
+}
+
+/// Why a job may not name a campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CampaignMisfit {
+    /// The job is paid in another mint.
+    Mint,
+    /// This kind of work does not score.
+    Kind,
+    /// Only another model's work scores.
+    Model,
+    /// No job may name it any more.
+    Over,
+    /// The review may last longer than the campaign waits after its end.
+    Review,
 }
 
 /// The bit of a kind of work in [`Campaign::kinds`].
@@ -149,5 +198,85 @@ impl Entity for Entry {
     }
     fn invariant(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use {super::*, crate::state::Terms, bytemuck::Zeroable};
+
+    const MINT: Address = Address::new_from_array([3; 32]);
+    const MODEL: Address = Address::new_from_array([4; 32]);
+
+    #[test]
+    fn a_misfit_says_what_does_not_fit() {
+        let mut campaign = Campaign::zeroed();
+        (campaign.mint, campaign.model, campaign.kinds) = (MINT, MODEL, 0b001);
+        campaign.end = 200.into();
+        campaign.settle_by = 525.into();
+        let terms = Terms {
+            response_secs: 10.into(),
+            react_secs: 5.into(),
+            ..Terms::default()
+        };
+        let refereed =
+            |with_tokens, secs| terms.longest_review(Assurance::Refereed, with_tokens, secs);
+        let fitting = CampaignCandidate {
+            mint: &MINT,
+            kind: JobKind::Inference,
+            model: &MODEL,
+            // 15 questions of 15 seconds each: exactly the room that there is.
+            longest_review_secs: refereed(false, 100),
+        };
+        let nobody = Address::default();
+        let of_model = |model| CampaignCandidate { model, ..fitting };
+        let longest = |longest_review_secs| CampaignCandidate {
+            longest_review_secs,
+            ..fitting
+        };
+        // A reviewed job has no questions.
+        let reviewed = terms.longest_review(Assurance::Reviewed, true, 325);
+        for (job, now, found) in [
+            (fitting, 199, None),
+            (fitting, 0, None),
+            (fitting, 200, Some(CampaignMisfit::Over)),
+            (
+                CampaignCandidate {
+                    mint: &MODEL,
+                    ..fitting
+                },
+                0,
+                Some(CampaignMisfit::Mint),
+            ),
+            (
+                CampaignCandidate {
+                    kind: JobKind::Training,
+                    ..fitting
+                },
+                0,
+                Some(CampaignMisfit::Kind),
+            ),
+            (of_model(&nobody), 0, Some(CampaignMisfit::Model)),
+            (of_model(&MINT), 0, Some(CampaignMisfit::Model)),
+            (
+                longest(refereed(false, 101)),
+                0,
+                Some(CampaignMisfit::Review),
+            ),
+            (
+                longest(refereed(true, 100)),
+                0,
+                Some(CampaignMisfit::Review),
+            ),
+            (longest(reviewed), 0, None),
+        ] {
+            assert_eq!(campaign.misfit(&job, now), found, "{job:?} at {now}");
+        }
+        assert_eq!(refereed(true, 100), 100 + 24 * 15);
+        // Of any model, if it names none.
+        campaign.model = nobody;
+        for model in [&nobody, &MINT] {
+            assert_eq!(campaign.misfit(&of_model(model), 0), None);
+        }
     }
 }

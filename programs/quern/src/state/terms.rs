@@ -1,6 +1,14 @@
 //! What a job copies from the protocol.
 
-use {anchor_lang::prelude::*, quern_proof::hash::hash};
+use {
+    crate::state::Assurance,
+    anchor_lang::prelude::*,
+    quern_proof::{
+        hash::hash,
+        limits::{MAX_QUESTIONS, MAX_TOKEN_QUESTIONS},
+    },
+    quern_rules::campaign,
+};
 
 /// Rates and times of a job, copied into it at creation so that no later setting touches it.
 #[repr(C)]
@@ -46,5 +54,17 @@ impl Terms {
             royalty_owner.as_ref(),
             &royalty_bps.to_le_bytes(),
         ])
+    }
+
+    /// The longest that a result may be under review in a job of these terms, in seconds. In a refereed one a graph that has
+    /// `with_tokens`, which the provider gives, takes more demands to go down to a leaf.
+    pub fn longest_review(&self, assurance: Assurance, with_tokens: bool, review_secs: u32) -> u64 {
+        let depth = match (assurance, with_tokens) {
+            (Assurance::Reviewed, _) => 0,
+            (Assurance::Refereed, false) => MAX_QUESTIONS,
+            (Assurance::Refereed, true) => MAX_TOKEN_QUESTIONS,
+        };
+        let (response_secs, react_secs) = (self.response_secs.get(), self.react_secs.get());
+        campaign::longest_review(review_secs, depth, response_secs, react_secs)
     }
 }

@@ -12,7 +12,7 @@ use {
         when::{self, When},
     },
     quern_client::{
-        Signer, campaigns, flows,
+        Signer, flows,
         instructions::NOBODY,
         quern::{
             instructions::NewCampaign,
@@ -203,7 +203,8 @@ impl Args {
 /// The longest that the shortest review may last.
 fn least_review(protocol: &Protocol, assurance: Assurance, with_tokens: bool) -> u64 {
     let (_, review_secs) = protocol.floors(assurance);
-    campaigns::longest_review(protocol, assurance, review_secs, with_tokens)
+    let terms = &protocol.terms;
+    terms.longest_review(assurance, with_tokens, review_secs)
 }
 
 /// Refuses times that the program refuses, with the option that is to blame.

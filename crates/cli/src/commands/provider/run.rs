@@ -98,6 +98,10 @@ pub struct Args {
     /// jobs of campaigns that you have joined yourself are taken
     #[arg(long, default_value_t = Policy::default().max_campaigns, value_name = "COUNT")]
     max_campaigns: usize,
+    /// Do not claim what was scored in campaigns once they have settled; only log that it waits (`quern claim`). Otherwise it is
+    /// claimed when there is nothing else to do, for the price of a transaction each
+    #[arg(long)]
+    no_claims: bool,
     /// Arbiter that you trust (repeatable); jobs with any other are left alone
     #[arg(long, value_name = "ADDRESS")]
     arbiter: Vec<Pubkey>,
@@ -321,6 +325,7 @@ async fn policy(context: &Context, args: &Args) -> Result<Policy> {
         max_review_secs: args.max_review,
         max_jobs: args.max_jobs,
         max_campaigns: args.max_campaigns,
+        claims: !args.no_claims,
     })
 }
 

@@ -6,5 +6,5 @@ mod join;
 mod named;
 mod sweep;
 
-pub(super) use named::Named;
+pub(super) use named::{Named, require_fit, split_campaign};
 pub use {claim::*, create::*, join::*, sweep::*};

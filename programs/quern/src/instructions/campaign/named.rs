@@ -5,12 +5,45 @@ use {
     crate::{
         constants::is_nobody,
         error::QuernError,
-        state::{Campaign, Change, Entry, Job, changed},
+        state::{Campaign, CampaignCandidate, Change, Entry, Job, changed},
     },
     anchor_lang::{address_eq, prelude::*},
-    quern_proof::limits::{MAX_QUESTIONS, MAX_TOKEN_QUESTIONS},
     quern_rules::campaign,
 };
+
+/// Splits the account of a campaign from those behind it, if there is a campaign; its address is compared, so that no other account
+/// passes for it.
+pub fn split_campaign<'a>(
+    campaign: &Address,
+    views: &'a [AccountView],
+) -> Result<(Option<&'a AccountView>, &'a [AccountView])> {
+    if is_nobody(campaign) {
+        return Ok((None, views));
+    }
+    match views.split_first() {
+        Some((first, rest)) if address_eq(first.address(), campaign) => Ok((Some(first), rest)),
+        _ => Err(QuernError::WrongCampaign.into()),
+    }
+}
+
+/// Fails unless a new job fits the campaign that it names.
+pub fn require_fit(view: &AccountView, job: &Job, now: i64) -> Result<()> {
+    require!(view.owned_by(&crate::ID), QuernError::WrongCampaign);
+    let campaign = Account::<Campaign>::load(*view)?;
+    let with_tokens = job.tokens_input().is_some();
+    let review_secs = job.review_secs.get();
+    let candidate = CampaignCandidate {
+        mint: &job.mint,
+        kind: job.kind(),
+        model: &job.model,
+        longest_review_secs: job
+            .terms
+            .longest_review(job.assurance(), with_tokens, review_secs),
+    };
+    let misfit = campaign.misfit(&candidate, now);
+    require!(misfit.is_none(), QuernError::CampaignMisfit);
+    Ok(())
+}
 
 /// The accounts that were shown for a job's campaign.
 pub struct Named {
@@ -19,56 +52,25 @@ pub struct Named {
 }
 
 impl Named {
-    /// Splits them from the purses behind them, if the job names a campaign; its address is compared, so that no other account
-    /// passes for it. What the entry is, is asked where it counts.
+    /// Splits them from the purses behind them, if the job names a campaign. What the entry is, is asked where it counts.
     pub fn split<'a>(
         job: &Job,
         views: &'a [AccountView],
     ) -> Result<(Option<Self>, &'a [AccountView])> {
-        if is_nobody(&job.campaign) {
+        let (Some(campaign), rest) = split_campaign(&job.campaign, views)? else {
             return Ok((None, views));
-        }
-        match views {
-            [campaign, entry, purses @ ..] if address_eq(campaign.address(), &job.campaign) => {
-                let named = Self {
-                    campaign: *campaign,
-                    entry: *entry,
-                };
-                Ok((Some(named), purses))
-            }
-            _ => Err(QuernError::WrongCampaign.into()),
-        }
+        };
+        let (entry, purses) = rest.split_first().ok_or(QuernError::EntryMissing)?;
+        let named = Self {
+            campaign: *campaign,
+            entry: *entry,
+        };
+        Ok((Some(named), purses))
     }
 
     /// Whether the campaign is still there: gone is what the program does not own, and its address never recurs.
     fn is_there(&self) -> bool {
         self.campaign.owned_by(&crate::ID)
-    }
-
-    /// Fails unless a new job fits the campaign.
-    pub fn require_fit(view: &AccountView, job: &Job, now: i64) -> Result<()> {
-        require!(view.owned_by(&crate::ID), QuernError::WrongCampaign);
-        let campaign = Account::<Campaign>::load(*view)?;
-        let (times, terms) = (campaign.times(), &job.terms);
-        let depth = match (job.is_refereed(), job.tokens_input()) {
-            (false, _) => 0,
-            (true, None) => MAX_QUESTIONS,
-            (true, Some(_)) => MAX_TOKEN_QUESTIONS,
-        };
-        let longest_secs = campaign::longest_review(
-            job.review_secs.get(),
-            depth,
-            terms.response_secs.get(),
-            terms.react_secs.get(),
-        );
-        let is_of_model = is_nobody(&campaign.model) || address_eq(&campaign.model, &job.model);
-        let fits = address_eq(&campaign.mint, &job.mint)
-            && campaign.takes_kind(job.kind())
-            && is_of_model
-            && times.is_open(now)
-            && times.leaves_room_for(longest_secs);
-        require!(fits, QuernError::CampaignMisfit);
-        Ok(())
     }
 
     /// Fails unless the provider may take a job of the campaign: before its end only one that has joined.

@@ -160,18 +160,21 @@ fn carry_out(
 /// Pays the milestone's price, the penalty and the deposit as decided.
 fn divide(job: &mut Job, book: &mut Book, parts: &Resolution, penalty_atoms: u64) -> Result<()> {
     let (client, owner) = (job.client, job.provider);
-    pay(book, job, &job.arbiter, parts.arbiter_atoms)?;
-    pay(book, job, &job.treasury_owner, parts.fee_atoms)?;
-    pay(book, job, &job.royalty_owner, parts.royalty_atoms)?;
-    pay(book, job, &owner, parts.provider_atoms)?;
-    release_escrow(book, job, parts.client_atoms)?;
-    move_bond(book, job, &client, penalty_atoms)?;
     let deposit_to = if parts.provider_prevails {
         owner
     } else {
         client
     };
-    pay(book, job, &deposit_to, job.reject_deposit_atoms.get())?;
+    let paid = [
+        (&job.arbiter, parts.arbiter_atoms),
+        (&job.treasury_owner, parts.fee_atoms),
+        (&job.royalty_owner, parts.royalty_atoms),
+        (&owner, parts.provider_atoms),
+        (&client, parts.client_atoms),
+        (&deposit_to, job.reject_deposit_atoms.get()),
+    ];
+    pay(book, job, &paid)?;
+    move_bond(book, job, &client, penalty_atoms)?;
     job.reject_deposit_atoms = 0u64.into();
     Ok(())
 }

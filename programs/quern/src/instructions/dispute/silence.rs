@@ -30,11 +30,14 @@ pub(crate) fn expire_rejected(
     let (client, owner, milestone) = (job.client, job.provider, job.milestone);
     let deposit_atoms = job.reject_deposit_atoms.get();
 
-    pay(book, job, &job.treasury_owner, parts.fee_atoms)?;
-    pay(book, job, &job.royalty_owner, parts.royalty_atoms)?;
-    pay(book, job, &owner, parts.provider_atoms)?;
-    pay(book, job, &burn_owner, parts.burn_atoms)?;
-    pay(book, job, &owner, deposit_atoms)?;
+    let paid = [
+        (&job.treasury_owner, parts.fee_atoms),
+        (&job.royalty_owner, parts.royalty_atoms),
+        (&owner, parts.provider_atoms),
+        (&burn_owner, parts.burn_atoms),
+        (&owner, deposit_atoms),
+    ];
+    pay(book, job, &paid)?;
     job.reject_deposit_atoms = 0u64.into();
     let bond_released_atoms = release_bond(book, job)?;
     let released_atoms = escrow_left(job)?

@@ -18,7 +18,7 @@ use {
         constants::{MAX_STEP_SECS, MAX_WINDOW_SECS, NOBODY, is_nobody},
         error::{OrQuern, QuernError},
         events::{JobCreated, emit_event},
-        instructions::campaign::Named,
+        instructions::campaign::{require_fit, split_campaign},
         ledger::{self, Part, require_purse_exists},
         state::{
             Assurance, Emission, Job, JobKind, JobState, LAYOUT_VERSION, MAX_INPUTS, MintConfig,
@@ -95,8 +95,8 @@ impl NewJob {
     }
 }
 
-/// Accounts of `create_job`. Remaining, read-only: the campaign, if the job names one; then the purses of the treasury and of the royalty owner in the job's mint,
-/// as far as they are not the client's own.
+/// Accounts of `create_job`. Remaining, read-only: the campaign, if the job names one; then the purses of the treasury and of
+/// the royalty owner in the job's mint, as far as they are not the client's own.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct CreateJob {
@@ -298,22 +298,6 @@ impl CreateJob {
     }
 }
 
-/// Splits the account of the campaign that the job names from the purses behind it.
-fn named_campaign<'a>(
-    args: &NewJob,
-    views: &'a [AccountView],
-) -> Result<(Option<&'a AccountView>, &'a [AccountView])> {
-    if is_nobody(&args.campaign) {
-        return Ok((None, views));
-    }
-    match views.split_first() {
-        Some((campaign, purses)) if address_eq(campaign.address(), &args.campaign) => {
-            Ok((Some(campaign), purses))
-        }
-        _ => Err(QuernError::WrongCampaign.into()),
-    }
-}
-
 /// Reserves the escrow and writes the job.
 pub fn handle_create_job(
     ctx: &mut Context<CreateJob>,
@@ -326,7 +310,7 @@ pub fn handle_create_job(
     let run = ctx.accounts.run(&args, assurance)?;
     let escrow_atoms = ctx.accounts.validate_price(&args, assurance, run.work)?;
     let views = ctx.remaining_accounts()?;
-    let (campaign, purses) = named_campaign(&args, &views)?;
+    let (campaign, purses) = split_campaign(&args.campaign, &views)?;
     ctx.accounts.validate_purses(purses)?;
     let deadline = deadline::open(moment.now, args.take_secs, args.ends_by).or_quern()?;
     let bump = ctx.bumps.job;
@@ -361,7 +345,7 @@ pub fn handle_create_job(
     job.terms = accounts.protocol.terms;
     args.write(job)?;
     match campaign {
-        Some(campaign) => Named::require_fit(campaign, job, moment.now)?,
+        Some(campaign) => require_fit(campaign, job, moment.now)?,
         // One incentive a job: what scores accrues no reward.
         None => job.reward_rate_e9 = accounts.mint_config.reward_rate_e9,
     }

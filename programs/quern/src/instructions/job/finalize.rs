@@ -23,8 +23,8 @@ use {
     quern_rules::deadline::{FinalizeGate, finalize_gate},
 };
 
-/// Accounts of `finalize`. Remaining, writable, each once: campaign and entry, if the job names a campaign; then the purses of client, provider, treasury and royalty owner in the
-/// job's mint, and the emission's in the reward mint.
+/// Accounts of `finalize`. Remaining, writable, each once: campaign and entry, if the job names a campaign; then the purses of
+/// client, provider, treasury and royalty owner in the job's mint, and the emission's in the reward mint.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct Finalize {

@@ -11,11 +11,11 @@ use {
     },
     quern_client::{
         Pubkey, accounts, addresses,
-        campaigns::{self, Candidate, Granting, Misfit},
+        campaigns::{self, Granting},
         instructions::NOBODY,
         quern::{
             instructions::NewJob,
-            state::{Assurance, Campaign},
+            state::{Assurance, Campaign, CampaignCandidate, CampaignMisfit, JobKind},
         },
         read::ForCreate,
     },
@@ -94,16 +94,21 @@ fn check_fit(
         Some(model) => Graph::load(&model.graph)?.tokens().is_some(),
         None => false,
     };
-    let candidate = Candidate {
-        args,
-        assurance,
-        mint: &known.mint.mint,
-        model: model.map(|model| &model.address),
-        with_tokens,
+    let Some(kind) = JobKind::from_code(args.kind) else {
+        return Err(Error::Usage(
+            "--kind: there is no such kind of work; see `quern job create --help`".to_owned(),
+        ));
     };
-    let misfit = campaigns::misfit(campaign, &candidate, &known.protocol, &known.moment);
-    if let Some(misfit) = misfit {
-        return Err(Error::Usage(format!("--campaign: {}", sentence(&misfit))));
+    let terms = &known.protocol.terms;
+    let candidate = CampaignCandidate {
+        mint: &known.mint.mint,
+        kind,
+        model: model.map_or(&NOBODY, |model| &model.address),
+        longest_review_secs: terms.longest_review(assurance, with_tokens, args.review_secs),
+    };
+    if let Some(misfit) = campaign.misfit(&candidate, known.moment.now) {
+        let why = sentence(misfit, campaign, &candidate);
+        return Err(Error::Usage(format!("--campaign: {why}")));
     }
     if campaign.weight_bps(assurance) == 0 {
         return Err(Error::Usage(format!(
@@ -113,32 +118,37 @@ fn check_fit(
     Ok(())
 }
 
-fn sentence(misfit: &Misfit) -> String {
+fn sentence(
+    misfit: CampaignMisfit,
+    campaign: &Campaign,
+    candidate: &CampaignCandidate<'_>,
+) -> String {
+    let times = campaign.times();
     match misfit {
-        Misfit::Mint(mint) => {
+        CampaignMisfit::Mint => {
+            let mint = campaign.mint;
             format!(
                 "it counts jobs that are paid in the mint {mint}; pass --mint {mint}, or name another one"
             )
         }
-        Misfit::Kind(kind) => {
-            format!("it counts no {kind} work; name another one (`quern campaign list`)")
-        }
-        Misfit::Model(model) => {
+        CampaignMisfit::Kind => format!(
+            "it counts no {} work; name another one (`quern campaign list`)",
+            candidate.kind
+        ),
+        CampaignMisfit::Model => {
+            let model = campaign.model;
             format!(
                 "it counts work with the model {model} alone; pass --model {model}, or name another one"
             )
         }
-        Misfit::Over(end) => format!(
+        CampaignMisfit::Over => format!(
             "no job may name it any more, it ended at {}; leave it out or name another one (`quern campaign list`)",
-            when::show(*end)
+            when::show(times.end)
         ),
-        Misfit::Review {
-            longest_secs,
-            room_secs,
-        } => format!(
+        CampaignMisfit::Review => format!(
             "the review may last {} with all its demands and answers, and the campaign settles {} after its end; pass a shorter --review, or name another one",
-            span::about(*longest_secs),
-            span::about(*room_secs)
+            span::about(candidate.longest_review_secs),
+            span::about(times.room_secs())
         ),
     }
 }
