@@ -53,6 +53,10 @@ async fn store_of<T: Tested>(folder: &TempDir, name: &str, events: &[Event]) -> 
 /// A node on which this history is final.
 async fn chain_of(history: &History) -> Chain {
     let (_, url) = node::start(Node::of(history)).await;
+    chain_at(url)
+}
+
+fn chain_at(url: String) -> Chain {
     let node = quern_indexer::node(&Config::local(url, "sqlite:unused")).unwrap();
     Chain {
         accounts: Arc::clone(&node) as _,
@@ -229,6 +233,8 @@ impl Fault {
         let store = T::open(folder, &name).await;
         let batch = Batch {
             dead_letters: letters,
+            // The store walked to the end.
+            cursor: batch(&history.events).cursor,
             ..batch(&events)
         };
         store.write(&batch).await.unwrap();
@@ -320,16 +326,81 @@ async fn a_row_that_is_gone_from_the_record_is_named_by_the_tables<T: Tested>() 
     }
 }
 
-async fn a_store_that_ends_before_the_chain_is_not_called_equal<T: Tested>() {
+/// A store without the last milestone of the running campaign, which says that it has everything up to a slot.
+async fn cut<T: Tested>(
+    history: &History,
+    last: usize,
+    slot: Option<u64>,
+    name: &str,
+) -> (TempDir, Store) {
+    let folder = TempDir::new().unwrap();
+    let store = T::open(&folder, name).await;
+    let known = batch(&history.events[..last]);
+    let cursor = known.cursor.map(|cursor| Cursor {
+        slot: slot.unwrap_or(cursor.slot),
+        ..cursor
+    });
+    store.write(&Batch { cursor, ..known }).await.unwrap();
+    (folder, store)
+}
+
+async fn a_missing_end_is_named<T: Tested>() {
     let (history, [_, running]) = campaigns();
     let chain = chain_of(&history).await;
-    let folder = TempDir::new().unwrap();
     let last = *scored(&history, running).last().unwrap();
-    let store = store_of::<T>(&folder, "db", &history.events[..last]).await;
+    let end = history.events.last().unwrap().slot;
+    let (_folder, store) = cut::<T>(&history, last, Some(end), "db").await;
     assert_eq!(difference(&store, running, None).await, None);
     let found = difference(&store, running, Some(&chain)).await.unwrap();
     let (job, milestone) = milestone_of(&history.events[last]);
     assert_eq!((found.job, found.milestone), (Some(job), Some(milestone)));
+}
+
+/// What a store lacks that nobody keeps up is no difference, and no agreement either.
+async fn a_store_that_ends_before_the_chain_is_not_compared<T: Tested>() {
+    let (history, [_, running]) = campaigns();
+    let chain = chain_of(&history).await;
+    let last = *scored(&history, running).last().unwrap();
+    let (_folder, store) = cut::<T>(&history, last, None, "db").await;
+    let (text, found) = counted(&store, running, Some(&chain), Format::Json, false)
+        .await
+        .unwrap();
+    assert_eq!(found, None, "{text}");
+    let json: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["is_chain_compared"], false);
+}
+
+/// As local networks do: the answer names a slot at which the store is, and holds what came after it.
+async fn an_answer_that_is_newer_than_it_says_is_waited_for<T: Tested>() {
+    let (history, [_, running]) = campaigns();
+    let last = *scored(&history, running).last().unwrap();
+    let end = history.events.last().unwrap().slot;
+    let (_folder, store) = cut::<T>(&history, last, None, "db").await;
+    let at = store.read().await.unwrap().cursor().unwrap().slot;
+    let (node, url) = node::start(Node {
+        finalized: at,
+        newer_slots: end - at,
+        ..Node::of(&history)
+    })
+    .await;
+    let chain = chain_at(url);
+    let rest = Batch {
+        cursor: batch(&history.events).cursor,
+        ..batch(&history.events[last..])
+    };
+    // The rest comes once the node has said how new its answers may be.
+    let goes_on = async {
+        while !node.lock().unwrap().calls.contains(&"getSlot".to_owned()) {
+            tokio::task::yield_now().await;
+        }
+        store.write(&rest).await.unwrap();
+        std::future::pending().await
+    };
+    let found = tokio::select! {
+        found = difference(&store, running, Some(&chain)) => found,
+        never = goes_on => never,
+    };
+    assert_eq!(found, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -515,5 +586,7 @@ conformance! {
     what_happened_to_one_event_is_named,
     without_a_node_it_is_named_as_far_as_the_store_knows,
     a_row_that_is_gone_from_the_record_is_named_by_the_tables,
-    a_store_that_ends_before_the_chain_is_not_called_equal,
+    a_missing_end_is_named,
+    a_store_that_ends_before_the_chain_is_not_compared,
+    an_answer_that_is_newer_than_it_says_is_waited_for,
 }

@@ -34,7 +34,8 @@ use {
 
 /// Counts a campaign, writes it, and gives back the first difference.
 ///
-/// With a chain, the store must have reached what the chain holds of the campaign; it is waited for.
+/// With a chain, the store must have reached what the chain holds of the campaign; it is waited for. A store that stays behind is
+/// not compared, which the output says.
 ///
 /// # Errors
 /// If the store is another program's or network's or does not know the campaign, the database or the node fails, or nothing can
@@ -63,7 +64,9 @@ pub async fn tally(
         && found.difference.is_none()
     {
         (summary.is_chain_compared, found.difference) =
-            chain.compare(&mut snapshot, &counted, held).await?;
+            chain
+                .compare(store, &mut snapshot, &counted, held)
+                .await?;
     }
     let difference = match found.difference.take() {
         Some(difference) => {
