@@ -4,6 +4,7 @@
 //! any order and with any duplication, gives the same tables.
 
 mod campaign;
+mod clients;
 mod delta;
 mod entity;
 mod ledger;
