@@ -6,6 +6,7 @@
 mod support;
 
 use {
+    async_trait::async_trait,
     quern_api::{Key, Signature},
     quern_client::{Pubkey, quern::events::QuernEvent},
     quern_indexer::{
@@ -14,11 +15,16 @@ use {
             Event, EventId,
             program::{Campaign, EntityKind, Entry, read},
         },
+        source::{Item, Range, Source, Tip},
         store::{Batch, Cursor, DeadLetter, Store},
         tally::{self, Chain, Difference, EntryRow, Format, MilestoneRow, Output, Summary},
     },
     serde_json::Value,
-    std::sync::Arc,
+    solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta,
+    std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     support::{
         History, OnPostgres, OnSqlite, Tested, again, key, milestone_of,
         node::{self, Node},
@@ -277,6 +283,76 @@ async fn what_happened_to_one_event_is_named<T: Tested>() {
             }
         }
     }
+}
+
+/// A source that answers slowly, and counts how many transactions are asked for at a time.
+struct Slow {
+    source: Arc<dyn Source>,
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+#[async_trait]
+impl Source for Slow {
+    async fn genesis(&self) -> Result<Option<String>, IndexerError> {
+        self.source.genesis().await
+    }
+    async fn tip(&self) -> Result<Tip, IndexerError> {
+        self.source.tip().await
+    }
+    async fn walk(&self, range: &Range) -> Result<Vec<Item>, IndexerError> {
+        self.source.walk(range).await
+    }
+    async fn transaction(
+        &self,
+        item: &Item,
+    ) -> Result<EncodedConfirmedTransactionWithStatusMeta, IndexerError> {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        // Everybody else who may ask does so meanwhile, and later ones are answered first.
+        for _ in 0..item.signature.0[0] {
+            tokio::task::yield_now().await;
+        }
+        let found = loop {
+            // The node says once in a while that it has none.
+            match self.source.transaction(item).await {
+                Err(IndexerError::MissingTransaction { .. }) => {}
+                found => break found,
+            }
+        };
+        self.now.fetch_sub(1, Ordering::SeqCst);
+        found
+    }
+    async fn wake(&self) {}
+}
+
+/// Transactions are fetched some at a time, and the first one of which the record has no event is named all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_of_several_missing_events_is_named_however_they_are_answered() {
+    let (history, [over, _]) = campaigns();
+    let chain = chain_of(&history).await;
+    let slow = Arc::new(Slow {
+        source: Arc::clone(&chain.source),
+        now: AtomicUsize::new(0),
+        most: AtomicUsize::new(0),
+    });
+    let chain = Chain {
+        source: Arc::clone(&slow) as _,
+        ..chain
+    };
+    let places = scored(&history, over);
+    let missing = &places[1..places.len() - 1];
+    assert!(missing.len() > 3);
+    let mut events = history.events.clone();
+    for place in missing.iter().rev() {
+        events.remove(*place);
+    }
+    let folder = TempDir::new().unwrap();
+    let store = store_of::<OnSqlite>(&folder, "db", &events).await;
+    let found = difference(&store, over, Some(&chain)).await.unwrap();
+    let (job, milestone) = milestone_of(&history.events[missing[0]]);
+    assert_eq!((found.job, found.milestone), (Some(job), Some(milestone)));
+    assert_eq!(slow.most.load(Ordering::SeqCst), 8);
 }
 
 async fn without_a_node_it_is_named_as_far_as_the_store_knows<T: Tested>() {

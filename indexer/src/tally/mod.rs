@@ -23,10 +23,7 @@ pub use {
 use {
     crate::{
         error::{IndexerError, Result},
-        project::{
-            key,
-            program::{EntityKind, Protocol},
-        },
+        project::program::EntityKind,
         store::{Snapshot, Store},
     },
     quern_api::Key,
@@ -64,9 +61,7 @@ pub async fn tally(
         && found.difference.is_none()
     {
         (summary.is_chain_compared, found.difference) =
-            chain
-                .compare(store, &mut snapshot, &counted, held)
-                .await?;
+            chain.compare(store, &mut snapshot, &counted, held).await?;
     }
     let difference = match found.difference.take() {
         Some(difference) => {
@@ -85,11 +80,7 @@ pub async fn tally(
 }
 
 async fn counted(snapshot: &mut Snapshot, program: Key, address: Key) -> Result<Counted> {
-    let protocols = snapshot.accounts(EntityKind::Protocol, None, 1).await?;
-    let protocol = protocols
-        .first()
-        .and_then(|entity| entity.row.read::<Protocol>());
-    let treasury = protocol.map_or(Key::NONE, |protocol| key(&protocol.treasury_owner));
+    let treasury = snapshot.treasury().await?;
     let found = snapshot.account(EntityKind::Campaign, &address).await?;
     found
         .and_then(|entity| Counted::of(&entity, program, treasury))
