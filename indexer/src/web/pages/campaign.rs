@@ -105,9 +105,9 @@ fn tiles(site: &Site, campaign: &CampaignItem) -> Markup {
 
 fn times(campaign: &CampaignItem) -> Markup {
     parts::facts(&[
-        ("Results score from", parts::time(campaign.start)),
-        ("until before", parts::time(campaign.end)),
-        ("They settle by", parts::time(campaign.settle_by)),
+        ("Scoring from", parts::time(campaign.start)),
+        ("Scoring until", parts::time(campaign.end)),
+        ("Settle by", parts::time(campaign.settle_by)),
         ("Claims until", parts::time(campaign.claim_by)),
     ])
 }
