@@ -97,6 +97,20 @@ fn lived() -> History {
     history
 }
 
+/// Sets bytes of every live account of a kind.
+fn set(kind: EntityKind, offset: usize, value: &str) -> String {
+    format!(
+        "UPDATE entity SET state_bytes = CAST(substr(state_bytes, 1, {offset}) AS BLOB) || {value} \
+         || CAST(substr(state_bytes, {offset} + 1 + length({value})) AS BLOB) WHERE kind = {} AND NOT closed",
+        kind as u8
+    )
+}
+
+fn set_reserved() -> String {
+    let offset = std::mem::offset_of!(quern_client::quern::state::Purse, reserved_atoms);
+    set(EntityKind::Purse, offset, "x'0700000000000000'")
+}
+
 /// What differs, in short.
 fn named(audit: &AuditRow) -> Vec<(AuditCheck, &str)> {
     let differences = audit.differences.iter();
@@ -132,16 +146,7 @@ async fn what_is_equal_is_said_to_be_with_the_slot_of_the_answer() {
 async fn each_tampered_figure_is_named() {
     use AuditCheck::*;
     const FF: &str = "x'00000000000000000000000000000007'";
-    let set = |kind: EntityKind, offset: usize, value: &str| {
-        let from = offset + 1;
-        format!(
-            "UPDATE entity SET state_bytes = CAST(substr(state_bytes, 1, {offset}) AS BLOB) || {value} \
-             || CAST(substr(state_bytes, {from} + length({value})) AS BLOB) WHERE kind = {} AND NOT closed",
-            kind as u8
-        )
-    };
-    let offset = std::mem::offset_of!(quern_client::quern::state::Purse, reserved_atoms);
-    let purse = set(EntityKind::Purse, offset, "x'0700000000000000'");
+    let purse = set_reserved();
     let cap = std::mem::offset_of!(quern_client::quern::state::Emission, spent_atoms);
     let emission = set(EntityKind::Emission, cap, "x'0700000000000000'");
     let settled = std::mem::offset_of!(quern_client::quern::state::Provider, settled);
@@ -210,13 +215,6 @@ async fn a_campaign_that_does_not_add_up_is_told() {
     let seven = "x'0000000000000007'";
     let entry = std::mem::offset_of!(quern_client::quern::state::Entry, score);
     let campaign = std::mem::offset_of!(quern_client::quern::state::Campaign, claimed_atoms);
-    let set = |kind: EntityKind, offset: usize, value: &str| {
-        format!(
-            "UPDATE entity SET state_bytes = CAST(substr(state_bytes, 1, {offset}) AS BLOB) || {value} \
-             || CAST(substr(state_bytes, {offset} + 1 + length({value})) AS BLOB) WHERE kind = {} AND NOT closed",
-            kind as u8
-        )
-    };
     for (sql, figure) in [
         (
             format!("UPDATE settlement SET score = {seven} WHERE campaign <> x''"),
@@ -359,6 +357,69 @@ async fn what_changed_meanwhile_is_no_difference() {
     let audit = world.auditor.audit().await;
     assert!(audit.unsettled > 0, "{audit:?}");
     assert_eq!((named(&audit), &audit.error), (vec![], &None));
+}
+
+/// As local networks do: the answer names the finalized slot and holds what came after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_newer_than_it_says_is_no_difference() {
+    let world = World::of(&lived()).await;
+    let (middle, last) = (world.node.chain.middle_slot(), world.node.chain.last_slot());
+    let set = |finalized: u64| {
+        let mut mood = world.node.mood.lock().unwrap();
+        (mood.finalized, mood.newer_slots) = (finalized, last - finalized);
+    };
+    set(middle);
+    world.follower.walk().await.unwrap();
+    // Time goes on once the node has said how new its answers may be.
+    let goes_on = async {
+        world.node.asked_newest.notified().await;
+        set(last);
+        world.follower.walk().await.unwrap();
+        std::future::pending::<AuditRow>().await
+    };
+    let audit = tokio::select! {
+        audit = world.auditor.audit() => audit,
+        never = goes_on => never,
+    };
+    assert_eq!((named(&audit), &audit.error), (vec![], &None));
+    assert_eq!(audit.slot, middle);
+    let cursor = world.store().read().await.unwrap().cursor();
+    assert_eq!(
+        cursor.map(|cursor| cursor.slot),
+        Some(last),
+        "it waited for what the answers held"
+    );
+}
+
+/// Neither does a real difference hide behind such answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tampered_row_is_told_by_a_node_that_answers_newer_than_it_says() {
+    let world = World::followed().await;
+    world.tamper(&set_reserved()).await;
+    let last = world.node.chain.last_slot();
+    {
+        let mut mood = world.node.mood.lock().unwrap();
+        (mood.finalized, mood.newer_slots) = (last + 10, 32);
+    }
+    world.follower.walk().await.unwrap();
+    // The chain goes on, and the follower with it.
+    let goes_on = async {
+        loop {
+            world.node.asked_newest.notified().await;
+            world.node.mood.lock().unwrap().finalized += 32;
+            world.follower.walk().await.unwrap();
+        }
+    };
+    let audit = tokio::select! {
+        audit = world.auditor.audit() => audit,
+        never = goes_on => never,
+    };
+    let found = named(&audit);
+    assert!(
+        found.contains(&(AuditCheck::Accounts, "reserved_atoms")),
+        "{audit:#?}"
+    );
+    assert_eq!(audit.error, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -157,11 +157,19 @@ async fn what_may_be_claimed_waits_for_the_provider_and_pages_say_why() {
     for _ in 0..4 {
         history.job_of_milestones(1, 1);
     }
+    let joined = history.joined(&campaign);
+    let provider = joined[0];
+    // Anybody may have it join any number of others: its score is found behind them.
+    let now = history.at;
+    for _ in 0..60 {
+        let other = history.begin_campaign(1);
+        history.join_campaign(&other, &provider);
+    }
+    history.at = now;
     history.at += SCORING_SECS;
     history.wait_for_claims(&campaign);
     // The store's time is that of its last event.
     history.deposit(&history.clients[0].clone(), 5);
-    let provider = history.joined(&campaign)[0];
     let asked = Asked::of(history).await;
     let page = asked.json(&format!("/v1/campaigns/{campaign}")).await;
     assert_eq!(page["state"], "claimable");
@@ -182,11 +190,13 @@ async fn what_may_be_claimed_waits_for_the_provider_and_pages_say_why() {
     assert_eq!(waiting[0]["amount"], entry["worth"]);
     assert_eq!(waiting[0]["campaign"], campaign.to_string());
     assert_eq!(waiting[0]["until"], page["claim_by"]);
-    for path in [
-        format!("/campaigns/{campaign}"),
-        format!("/campaigns/{campaign}/entries/{provider}"),
-        format!("/providers/{provider}"),
-    ] {
+    assert_eq!(work["campaigns_cut"], false);
+    // A provider's page shows the campaigns that it joined last.
+    let others = joined[1..].iter();
+    let mut paths: Vec<String> = others.map(|one| format!("/providers/{one}")).collect();
+    paths.push(format!("/campaigns/{campaign}"));
+    paths.push(format!("/campaigns/{campaign}/entries/{provider}"));
+    for path in paths {
         let page = asked.get_with(&path, &[("accept", "text/html")]).await;
         assert_eq!(page.status, 200);
         for part in ["claimable", "anybody may claim it for the provider until"] {

@@ -4,9 +4,15 @@
 mod support;
 
 use {
-    quern_client::quern::events::QuernEvent,
+    quern_client::{
+        Pubkey,
+        quern::{
+            events::QuernEvent,
+            state::{EntityKind, Job, JobState},
+        },
+    },
     serde_json::{Value, json},
-    std::collections::BTreeSet,
+    std::collections::{BTreeMap, BTreeSet},
     support::{History, served::Asked},
 };
 
@@ -118,6 +124,160 @@ async fn a_ledger_adds_up_to_the_purse() {
     asked.indexer.stop().await.unwrap();
 }
 
+/// What the events alone say of a client: jobs created and ended, atoms locked, paid and given back.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct OfClient {
+    created: u64,
+    ended: u64,
+    escrowed: u64,
+    paid: u64,
+    refunded: u64,
+    states: BTreeMap<&'static str, u64>,
+}
+
+/// By client, and what all live jobs have in escrow.
+fn clients_of(history: &History) -> (BTreeMap<Pubkey, OfClient>, u64) {
+    let mut clients = BTreeMap::<Pubkey, OfClient>::new();
+    let mut jobs = BTreeMap::new();
+    for event in &history.events {
+        match &event.body {
+            QuernEvent::JobCreated(event) => {
+                let client = clients.entry(event.client).or_default();
+                client.created += 1;
+                client.escrowed += event.escrow_atoms;
+            }
+            QuernEvent::MilestoneSettled(event) => {
+                clients.entry(event.client).or_default().paid += event.price_atoms;
+            }
+            QuernEvent::JobResolved(event) => {
+                let client = clients.entry(event.client).or_default();
+                client.paid += event.price_atoms - event.client_atoms;
+                client.refunded += event.client_atoms + event.released_atoms;
+            }
+            QuernEvent::JobCancelled(event) => {
+                clients.entry(event.client).or_default().refunded += event.released_atoms;
+            }
+            QuernEvent::JobExpired(event) => {
+                clients.entry(event.client).or_default().refunded += event.released_atoms;
+            }
+            QuernEvent::ConvictionSettled(event) => {
+                clients.entry(event.client).or_default().refunded += event.released_atoms;
+            }
+            _ => {}
+        }
+        let changes = event.body.changes().iter();
+        for change in changes.filter(|change| change.kind == EntityKind::Job as u8) {
+            jobs.insert(change.address, change.after.clone());
+        }
+    }
+    let mut escrows = 0;
+    let live = jobs.into_values().filter(|after| !after.is_empty());
+    for job in live.map(|after| bytemuck::pod_read_unaligned::<Job>(&after)) {
+        let client = clients.get_mut(&job.client).unwrap();
+        escrows += job.price_atoms.get() * u64::from(job.milestones_left());
+        let state = match job.state() {
+            JobState::Open => "open",
+            JobState::Taken => "taken",
+            JobState::Submitted => "submitted",
+            JobState::Rejected => "rejected",
+            JobState::Convicted => "convicted",
+        };
+        *client.states.entry(state).or_default() += 1;
+    }
+    for client in clients.values_mut() {
+        client.ended = client.created - client.states.values().sum::<u64>();
+    }
+    (clients, escrows)
+}
+
+impl OfClient {
+    fn read(item: &Value) -> Self {
+        let number = |value: &Value| value.as_str().unwrap().parse::<u64>().unwrap();
+        let atoms = |field: &str| -> u64 {
+            let amounts = item[field].as_array().unwrap().iter();
+            amounts.map(|amount| number(&amount["atoms"])).sum()
+        };
+        let jobs = &item["jobs"];
+        assert_eq!(jobs["older"], "0", "{item}");
+        let states = ["open", "taken", "submitted", "rejected", "convicted"];
+        let states = states.map(|state| (state, jobs[state].as_u64().unwrap()));
+        let found = Self {
+            created: number(&jobs["created"]),
+            ended: number(&jobs["ended"]),
+            escrowed: atoms("escrowed"),
+            paid: atoms("paid"),
+            refunded: atoms("refunded"),
+            states: states.into_iter().filter(|(_, count)| *count > 0).collect(),
+        };
+        let left = found.escrowed - found.paid - found.refunded;
+        assert_eq!(atoms("locked"), left, "{item}");
+        found
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_are_listed_with_what_they_locked_paid_and_got_back() {
+    let mut history = History::lived(17, 60);
+    history.open_job();
+    let (expected, escrows) = clients_of(&history);
+    assert!(expected.len() > 1, "{expected:?}");
+    assert!(expected.values().any(|client| client.refunded > 0));
+    assert!(expected.values().any(|client| !client.states.is_empty()));
+    let asked = Asked::of(history).await;
+
+    let (mut found, mut cursor) = (BTreeMap::new(), String::new());
+    loop {
+        let page = asked.json(&format!("/v1/clients?limit=1{cursor}")).await;
+        for item in page["clients"].as_array().unwrap() {
+            let client: Pubkey = item["client"].as_str().unwrap().parse().unwrap();
+            assert!(found.insert(client, OfClient::read(item)).is_none());
+            // Its own page says the same.
+            let alone = asked.json(&format!("/v1/clients/{client}")).await;
+            for field in ["jobs", "escrowed", "paid", "refunded", "locked"] {
+                assert_eq!(alone[field], item[field], "{field}");
+            }
+        }
+        let Some(next) = page["next_cursor"].as_str() else {
+            break;
+        };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(found, expected);
+    // What is locked still is what live jobs hold.
+    let left = |client: &OfClient| client.escrowed - client.paid - client.refunded;
+    assert_eq!(found.values().map(left).sum::<u64>(), escrows);
+
+    let listed = async |query: &str| -> BTreeSet<Pubkey> {
+        let page = asked.json(&format!("/v1/clients?{query}")).await;
+        let clients = page["clients"].as_array().unwrap().iter();
+        clients
+            .map(|item| item["client"].as_str().unwrap().parse().unwrap())
+            .collect()
+    };
+    let of = |wanted: &dyn Fn(&OfClient) -> bool| -> BTreeSet<Pubkey> {
+        let clients = expected.iter();
+        clients
+            .filter(|(_, client)| wanted(client))
+            .map(|(address, _)| *address)
+            .collect()
+    };
+    let is_live = |client: &OfClient| client.created > client.ended;
+    assert_eq!(listed("live=true").await, of(&is_live));
+    assert_eq!(listed("live=false").await, of(&|client| !is_live(client)));
+    let one = expected.keys().next().unwrap();
+    let part = one.to_string()[4..20].to_uppercase();
+    assert_eq!(listed(&format!("search={part}")).await, [*one].into());
+    let mint = asked.history.mints[0];
+    assert_eq!(listed(&format!("mint={mint}")).await, of(&|_| true));
+    let nobody = asked.history.providers[0];
+    assert_eq!(listed(&format!("mint={nobody}")).await, BTreeSet::new());
+    let refused = asked
+        .get(&format!("/v1/clients?search={}", "1".repeat(45)))
+        .await;
+    assert_eq!(refused.status, 400);
+    asked.indexer.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_list_is_a_table_too_and_links_to_its_next_page() {
     let mut history = History::lived(5, 12);
@@ -129,6 +289,7 @@ async fn every_list_is_a_table_too_and_links_to_its_next_page() {
         "/v1/events",
         "/v1/mints",
         "/v1/leaderboards/clients",
+        "/v1/clients",
     ] {
         let csv = [("accept", "text/csv")];
         let whole = asked.get_with(path, &csv).await;

@@ -6,20 +6,24 @@
 mod support;
 
 use {
+    futures::TryStreamExt,
     proptest::{prelude::*, test_runner::TestRunner},
     quern_api::{Key, Metric, Signature, Window},
     quern_client::quern::events::QuernEvent,
     quern_indexer::{
         IndexerError,
-        project::{self, Event},
+        project::{self, Concern, Event, Subject, program::EntityKind},
         store::{
-            Batch, BoardQuery, Cursor, DeadLetter, JobQuery, JobsQuery, Origin, Role, Snapshot,
-            Sqlite, Store,
+            Batch, BoardQuery, Cursor, DeadLetter, JobQuery, JobsQuery, MilestonesQuery, Origin,
+            PartyQuery, Projected, Projection, Role, Snapshot, Sqlite, StepEnd, Store,
         },
     },
     quern_testkit::rng::Rng,
     sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions},
-    std::task::{Context, Waker},
+    std::{
+        collections::{BTreeMap, BTreeSet},
+        task::{Context, Waker},
+    },
     support::{History, OnPostgres, OnSqlite, Tested, counts, key, program},
     tempfile::TempDir,
 };
@@ -400,9 +404,220 @@ async fn read_everything(snapshot: &mut Snapshot, history: &History) -> String {
         };
         all += &format!("{:?} ", snapshot.job(&job.address, &part).await.unwrap());
     }
+    all += &lists(snapshot, history).await;
+    all += &accounts(snapshot, history).await;
+    all += &campaigns(snapshot).await;
+    all += &checks(snapshot, history).await;
     all += &format!("{:?} ", snapshot.counts().await.unwrap());
     all += &format!("{:?} ", snapshot.totals().await.unwrap());
     all + &format!("{:?} ", snapshot.ledgers().await.unwrap())
+}
+
+/// Pages of what is listed, from each place of them on. Events are listed in the order in which they were stored, which need not be
+/// that of another store.
+async fn lists(snapshot: &mut Snapshot, history: &History) -> String {
+    let mut all = String::new();
+    let (mut events, mut after) = (Vec::new(), None);
+    loop {
+        let page = snapshot.events(after.as_ref(), 7).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        events.extend(page);
+    }
+    assert_eq!(snapshot.last_event().await.unwrap(), after);
+    events.sort_by_key(|event| event.id);
+    all += &format!("{events:?} ");
+    let parties = history.clients.iter().chain(&history.providers);
+    for party in parties.chain([&history.model]) {
+        for concern in [Concern::Money, Concern::Job, Concern::Campaign] {
+            for newest_first in [false, true] {
+                let mut query = PartyQuery {
+                    party: key(party),
+                    concern,
+                    from: i64::MIN,
+                    to: i64::MAX,
+                    after: None,
+                    newest_first,
+                    limit: 3,
+                };
+                let mut found = Vec::new();
+                loop {
+                    let page = snapshot.party_events(&query).await.unwrap();
+                    let Some(last) = page.last() else { break };
+                    query.after = Some((last.body.at(), last.id));
+                    found.extend(page);
+                }
+                assert!(match newest_first {
+                    false => found.is_sorted_by_key(|event| event.body.at()),
+                    true => found.is_sorted_by_key(|event| std::cmp::Reverse(event.body.at())),
+                });
+                found.sort_by_key(|event| event.id);
+                all += &format!("{found:?} ");
+            }
+        }
+        let hour = project::hour_of(history.events[0].body.at());
+        let (party, queries) = (key(party), snapshot.queries());
+        let hours = queries.hours_of(&party, hour - 1, hour + 48);
+        all += &format!("{:?} ", hours.await.unwrap());
+    }
+    for state in [None, Some(0), Some(1), Some(3)] {
+        let mut query = JobsQuery {
+            state,
+            after: None,
+            limit: 3,
+        };
+        loop {
+            let page = snapshot.jobs(&query).await.unwrap();
+            let Some(last) = page.last() else { break };
+            query.after = Some((last.row.slot, last.address));
+            all += &format!("{page:?} ");
+        }
+    }
+    for subject in [Subject::Provider, Subject::Model, Subject::Client] {
+        let mut after: Option<Key> = None;
+        loop {
+            let page = snapshot.numbered(subject, after.as_ref(), 3).await.unwrap();
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            all += &format!("{page:?} ");
+        }
+    }
+    all
+}
+
+/// Accounts, one and many, by kind, owner and address.
+async fn accounts(snapshot: &mut Snapshot, history: &History) -> String {
+    let mut all = String::new();
+    let owners: Vec<Key> = history.providers.iter().map(key).collect();
+    for kind in (0..u8::MAX).filter_map(EntityKind::from_code) {
+        let (mut after, mut found): (Option<Key>, Vec<Key>) = (None, Vec::new());
+        loop {
+            let page = snapshot.accounts(kind, after.as_ref(), 3).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some(last.address);
+            found.extend(page.iter().map(|entity| entity.address));
+            all += &format!("{page:?} ");
+        }
+        assert!(found.is_sorted());
+        found.reverse();
+        let at = snapshot.accounts_at(kind, &found).await.unwrap();
+        assert!(at.iter().map(|entity| &entity.address).eq(&found));
+        for address in found.iter().take(3) {
+            let one = snapshot.account(kind, address).await.unwrap();
+            assert!(one.is_some_and(|one| at.contains(&one)));
+        }
+        assert_eq!(snapshot.account(kind, &Key([7; 32])).await.unwrap(), None);
+        let code = kind as u8;
+        let of = snapshot.queries().entities_of(code, &owners).await;
+        all += &format!("{:?} ", of.unwrap());
+        for owner in &owners {
+            let mut after: Option<Key> = None;
+            loop {
+                let page = snapshot
+                    .owned(kind, owner, after.as_ref(), 1)
+                    .await
+                    .unwrap();
+                let Some(last) = page.last() else { break };
+                after = Some(last.address);
+                all += &format!("{page:?} ");
+            }
+        }
+        let live: Vec<_> = snapshot.queries().live(code).try_collect().await.unwrap();
+        assert!(live.is_sorted_by_key(|entity| entity.address));
+        let mut values: Vec<Vec<u8>> = snapshot.queries().values(code).try_collect().await.unwrap();
+        values.sort_unstable();
+        all += &format!("{live:?} {values:?} ");
+    }
+    all
+}
+
+/// Milestones of each campaign by provider, its time line, and what was claimed.
+async fn campaigns(snapshot: &mut Snapshot) -> String {
+    let mut all = format!("{:?} ", snapshot.treasury().await.unwrap());
+    let kind = EntityKind::Campaign;
+    for campaign in snapshot.accounts(kind, None, 100).await.unwrap() {
+        let mut provider: Option<Key> = None;
+        loop {
+            let queries = snapshot.queries();
+            let next = queries.next_provider_of(&campaign.address, provider.as_ref());
+            let Some(owner) = next.await.unwrap() else {
+                break;
+            };
+            provider = Some(owner);
+            let mut query = MilestonesQuery {
+                campaign: campaign.address,
+                provider: owner,
+                after: None,
+                limit: 1,
+            };
+            loop {
+                let page = snapshot.queries().milestones_of(&query).await.unwrap();
+                let Some(last) = page.last() else { break };
+                query.after = Some((last.settlement.slot, last.id));
+                all += &format!("{owner} {page:?} ");
+            }
+            let settled = snapshot.queries().settlements_of(&owner, 100).await;
+            all += &format!("{:?} ", settled.unwrap());
+        }
+        let kind = EntityKind::Entry;
+        let entries = snapshot.owned(kind, &campaign.address, None, 100);
+        let entries = entries.await.unwrap();
+        for account in entries.iter().chain([&campaign]) {
+            let mut after: Option<StepEnd> = None;
+            loop {
+                let steps = snapshot.steps(&account.address, after.as_ref(), 2);
+                let steps = steps.await.unwrap();
+                let Some(last) = steps.last() else { break };
+                after = Some(StepEnd {
+                    seq: last.seq,
+                    event: last.event.id,
+                });
+                all += &format!("{steps:?} ");
+            }
+            let last = snapshot.last_step(&account.address).await.unwrap();
+            assert_eq!(last.map(|step| step.event.id), after.map(|end| end.event));
+            all += &format!("{:?} ", snapshot.claim_of(account).await.unwrap());
+        }
+    }
+    all
+}
+
+/// What checks and walks ask for.
+async fn checks(snapshot: &mut Snapshot, history: &History) -> String {
+    let queries = snapshot.queries();
+    let mut all = format!("{:?} ", queries.holes().await.unwrap());
+    all += &format!("{:?} ", queries.tally().await.unwrap());
+    all += &format!("{:?} ", queries.gaps(10).await.unwrap());
+    all += &format!("{:?} ", queries.audit().await.unwrap());
+    let letters = queries.dead_letters_between(0, u64::MAX, 10).await;
+    all += &format!("{:?} ", letters.unwrap());
+    assert_eq!(queries.faults().await.unwrap(), Vec::<String>::new());
+    let ids: Vec<_> = history.events.iter().map(|event| event.id).collect();
+    let recorded: BTreeSet<_> = queries.recorded(&ids).await.unwrap().into_iter().collect();
+    let signatures: Vec<_> = ids.iter().map(|id| id.signature).collect();
+    let known: BTreeSet<_> = queries
+        .known(&signatures)
+        .await
+        .unwrap()
+        .into_iter()
+        .collect();
+    all += &format!("{recorded:?} {known:?} ");
+    // Rows of numbers: those that changed since the beginning are all that there are.
+    let sums: BTreeMap<_, _> = {
+        let sums = queries.scores_between(project::ALL_TIME, project::ALL_TIME);
+        sums.try_collect().await.unwrap()
+    };
+    let since = queries.sums_since(i64::MIN).await.unwrap();
+    assert_eq!(since.into_iter().collect::<BTreeMap<_, _>>(), sums);
+    let places: Vec<_> = sums.keys().copied().collect();
+    let looked_up = queries.scores(&places).await.unwrap();
+    assert_eq!(looked_up.into_iter().collect::<BTreeMap<_, _>>(), sums);
+    all += &format!("{sums:?} ");
+    for projection in Projection::ALL {
+        let rows: Vec<Projected> = queries.scan(projection).try_collect().await.unwrap();
+        all += &format!("{rows:?} ");
+    }
+    all
 }
 
 async fn a_snapshot_keeps_its_state_while_others_write<T: Tested>() {

@@ -6,6 +6,7 @@
 mod support;
 
 use {
+    async_trait::async_trait,
     quern_api::{Key, Signature},
     quern_client::{Pubkey, quern::events::QuernEvent},
     quern_indexer::{
@@ -14,11 +15,16 @@ use {
             Event, EventId,
             program::{Campaign, EntityKind, Entry, read},
         },
+        source::{Item, Range, Source, Tip},
         store::{Batch, Cursor, DeadLetter, Store},
         tally::{self, Chain, Difference, EntryRow, Format, MilestoneRow, Output, Summary},
     },
     serde_json::Value,
-    std::sync::Arc,
+    solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta,
+    std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     support::{
         History, OnPostgres, OnSqlite, Tested, again, key, milestone_of,
         node::{self, Node},
@@ -53,6 +59,10 @@ async fn store_of<T: Tested>(folder: &TempDir, name: &str, events: &[Event]) -> 
 /// A node on which this history is final.
 async fn chain_of(history: &History) -> Chain {
     let (_, url) = node::start(Node::of(history)).await;
+    chain_at(url)
+}
+
+fn chain_at(url: String) -> Chain {
     let node = quern_indexer::node(&Config::local(url, "sqlite:unused")).unwrap();
     Chain {
         accounts: Arc::clone(&node) as _,
@@ -229,6 +239,8 @@ impl Fault {
         let store = T::open(folder, &name).await;
         let batch = Batch {
             dead_letters: letters,
+            // The store walked to the end.
+            cursor: batch(&history.events).cursor,
             ..batch(&events)
         };
         store.write(&batch).await.unwrap();
@@ -271,6 +283,76 @@ async fn what_happened_to_one_event_is_named<T: Tested>() {
             }
         }
     }
+}
+
+/// A source that answers slowly, and counts how many transactions are asked for at a time.
+struct Slow {
+    source: Arc<dyn Source>,
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+#[async_trait]
+impl Source for Slow {
+    async fn genesis(&self) -> Result<Option<String>, IndexerError> {
+        self.source.genesis().await
+    }
+    async fn tip(&self) -> Result<Tip, IndexerError> {
+        self.source.tip().await
+    }
+    async fn walk(&self, range: &Range) -> Result<Vec<Item>, IndexerError> {
+        self.source.walk(range).await
+    }
+    async fn transaction(
+        &self,
+        item: &Item,
+    ) -> Result<EncodedConfirmedTransactionWithStatusMeta, IndexerError> {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        // Everybody else who may ask does so meanwhile, and later ones are answered first.
+        for _ in 0..item.signature.0[0] {
+            tokio::task::yield_now().await;
+        }
+        let found = loop {
+            // The node says once in a while that it has none.
+            match self.source.transaction(item).await {
+                Err(IndexerError::MissingTransaction { .. }) => {}
+                found => break found,
+            }
+        };
+        self.now.fetch_sub(1, Ordering::SeqCst);
+        found
+    }
+    async fn wake(&self) {}
+}
+
+/// Transactions are fetched some at a time, and the first one of which the record has no event is named all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_of_several_missing_events_is_named_however_they_are_answered() {
+    let (history, [over, _]) = campaigns();
+    let chain = chain_of(&history).await;
+    let slow = Arc::new(Slow {
+        source: Arc::clone(&chain.source),
+        now: AtomicUsize::new(0),
+        most: AtomicUsize::new(0),
+    });
+    let chain = Chain {
+        source: Arc::clone(&slow) as _,
+        ..chain
+    };
+    let places = scored(&history, over);
+    let missing = &places[1..places.len() - 1];
+    assert!(missing.len() > 3);
+    let mut events = history.events.clone();
+    for place in missing.iter().rev() {
+        events.remove(*place);
+    }
+    let folder = TempDir::new().unwrap();
+    let store = store_of::<OnSqlite>(&folder, "db", &events).await;
+    let found = difference(&store, over, Some(&chain)).await.unwrap();
+    let (job, milestone) = milestone_of(&history.events[missing[0]]);
+    assert_eq!((found.job, found.milestone), (Some(job), Some(milestone)));
+    assert_eq!(slow.most.load(Ordering::SeqCst), 8);
 }
 
 async fn without_a_node_it_is_named_as_far_as_the_store_knows<T: Tested>() {
@@ -320,16 +402,81 @@ async fn a_row_that_is_gone_from_the_record_is_named_by_the_tables<T: Tested>() 
     }
 }
 
-async fn a_store_that_ends_before_the_chain_is_not_called_equal<T: Tested>() {
+/// A store without the last milestone of the running campaign, which says that it has everything up to a slot.
+async fn cut<T: Tested>(
+    history: &History,
+    last: usize,
+    slot: Option<u64>,
+    name: &str,
+) -> (TempDir, Store) {
+    let folder = TempDir::new().unwrap();
+    let store = T::open(&folder, name).await;
+    let known = batch(&history.events[..last]);
+    let cursor = known.cursor.map(|cursor| Cursor {
+        slot: slot.unwrap_or(cursor.slot),
+        ..cursor
+    });
+    store.write(&Batch { cursor, ..known }).await.unwrap();
+    (folder, store)
+}
+
+async fn a_missing_end_is_named<T: Tested>() {
     let (history, [_, running]) = campaigns();
     let chain = chain_of(&history).await;
-    let folder = TempDir::new().unwrap();
     let last = *scored(&history, running).last().unwrap();
-    let store = store_of::<T>(&folder, "db", &history.events[..last]).await;
+    let end = history.events.last().unwrap().slot;
+    let (_folder, store) = cut::<T>(&history, last, Some(end), "db").await;
     assert_eq!(difference(&store, running, None).await, None);
     let found = difference(&store, running, Some(&chain)).await.unwrap();
     let (job, milestone) = milestone_of(&history.events[last]);
     assert_eq!((found.job, found.milestone), (Some(job), Some(milestone)));
+}
+
+/// What a store lacks that nobody keeps up is no difference, and no agreement either.
+async fn a_store_that_ends_before_the_chain_is_not_compared<T: Tested>() {
+    let (history, [_, running]) = campaigns();
+    let chain = chain_of(&history).await;
+    let last = *scored(&history, running).last().unwrap();
+    let (_folder, store) = cut::<T>(&history, last, None, "db").await;
+    let (text, found) = counted(&store, running, Some(&chain), Format::Json, false)
+        .await
+        .unwrap();
+    assert_eq!(found, None, "{text}");
+    let json: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["is_chain_compared"], false);
+}
+
+/// As local networks do: the answer names a slot at which the store is, and holds what came after it.
+async fn an_answer_that_is_newer_than_it_says_is_waited_for<T: Tested>() {
+    let (history, [_, running]) = campaigns();
+    let last = *scored(&history, running).last().unwrap();
+    let end = history.events.last().unwrap().slot;
+    let (_folder, store) = cut::<T>(&history, last, None, "db").await;
+    let at = store.read().await.unwrap().cursor().unwrap().slot;
+    let (node, url) = node::start(Node {
+        finalized: at,
+        newer_slots: end - at,
+        ..Node::of(&history)
+    })
+    .await;
+    let chain = chain_at(url);
+    let rest = Batch {
+        cursor: batch(&history.events).cursor,
+        ..batch(&history.events[last..])
+    };
+    // The rest comes once the node has said how new its answers may be.
+    let goes_on = async {
+        while !node.lock().unwrap().calls.contains(&"getSlot".to_owned()) {
+            tokio::task::yield_now().await;
+        }
+        store.write(&rest).await.unwrap();
+        std::future::pending().await
+    };
+    let found = tokio::select! {
+        found = difference(&store, running, Some(&chain)) => found,
+        never = goes_on => never,
+    };
+    assert_eq!(found, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -515,5 +662,7 @@ conformance! {
     what_happened_to_one_event_is_named,
     without_a_node_it_is_named_as_far_as_the_store_knows,
     a_row_that_is_gone_from_the_record_is_named_by_the_tables,
-    a_store_that_ends_before_the_chain_is_not_called_equal,
+    a_missing_end_is_named,
+    a_store_that_ends_before_the_chain_is_not_compared,
+    an_answer_that_is_newer_than_it_says_is_waited_for,
 }

@@ -1,4 +1,4 @@
-//! `/v1/providers`, `/v1/models` and `/v1/mints`: lists of accounts; `/v1/models/{address}` and `/v1/clients/{address}`.
+//! `/v1/providers`, `/v1/models`, `/v1/clients` and `/v1/mints`: lists; `/v1/models/{address}` and `/v1/clients/{address}`.
 
 use {
     crate::{
@@ -36,6 +36,20 @@ requests! {
         owner: Key,
         /// Only those that new jobs may use (true), or may not (false).
         active: bool,
+        /// Where the page before ended: its `next_cursor`.
+        cursor: String,
+        /// Most rows of the page. It may hold fewer though there are more.
+        limit: u32,
+    }
+
+    /// Which clients.
+    ClientsRequest {
+        /// Only those with this text in their address, whatever its case.
+        search: String,
+        /// Only those with jobs that have not ended (true), or without (false).
+        live: bool,
+        /// Only those that locked something of this mint.
+        mint: Key,
         /// Where the page before ended: its `next_cursor`.
         cursor: String,
         /// Most rows of the page. It may hold fewer though there are more.
@@ -216,11 +230,71 @@ pub struct MintItem {
     pub bond_per_gwork_atoms: u64,
 }
 
+/// Everybody who ever created a job, in the order of addresses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClientList {
+    /// The clients.
+    pub clients: Vec<ClientItem>,
+    /// Where to go on, if there is more.
+    pub next_cursor: Option<String>,
+}
+
+impl ClientList {
+    /// Where to ask.
+    pub const PATH: &'static str = "/v1/clients";
+}
+
+/// What a client locked, paid and got back over all time, and its jobs. Of each mint, what it locked was paid, given back, or is
+/// locked still.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClientItem {
+    /// Its address.
+    pub client: Key,
+    /// Its jobs.
+    pub jobs: ClientJobs,
+    /// Ever locked for its jobs, one amount a mint.
+    pub escrowed: Vec<Amount>,
+    /// Prices paid of it.
+    pub paid: Vec<Amount>,
+    /// Given back of it: of jobs that were cancelled, expired or convicted, and by arbiters.
+    pub refunded: Vec<Amount>,
+    /// What is locked of it still.
+    pub locked: Vec<Amount>,
+}
+
+/// How many jobs a client created, and what became of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClientJobs {
+    /// Ever created.
+    #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
+    pub created: u128,
+    /// Of these, ended: paid, cancelled, expired, decided or convicted and settled.
+    #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
+    pub ended: u128,
+    /// Of those that have not ended: wait for a provider.
+    pub open: u32,
+    /// Are worked on.
+    pub taken: u32,
+    /// Have a result that waits for its review.
+    pub submitted: u32,
+    /// Were rejected and wait for an arbiter.
+    pub rejected: u32,
+    /// Were convicted and wait to be settled.
+    pub convicted: u32,
+    /// Have not ended and are not among the latest, of which alone the state is looked up.
+    #[serde(with = "digits")]
+    #[schema(schema_with = digits::schema)]
+    pub older: u128,
+}
+
 /// A client: what it has and what it paid for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ClientPage {
-    /// Its address.
-    pub client: Key,
+    /// What it locked, paid and got back.
+    #[serde(flatten)]
+    pub client: ClientItem,
     /// What it paid for over all time, one item an assurance level.
     pub totals: Vec<ClientTotals>,
     /// Its purses.
@@ -230,7 +304,7 @@ pub struct ClientPage {
 impl ClientPage {
     /// Where to ask for the client with an address.
     pub fn path(address: impl std::fmt::Display) -> String {
-        format!("/v1/clients/{address}")
+        format!("{}/{address}", ClientList::PATH)
     }
 }
 

@@ -32,8 +32,9 @@ pub mod words;
 
 pub use {
     accounts::{
-        ClientPage, ClientTotals, MintItem, MintList, ModelItem, ModelList, ModelPage, ModelTotals,
-        ModelsRequest, ProviderItem, ProviderList, ProvidersRequest,
+        ClientItem, ClientJobs, ClientList, ClientPage, ClientTotals, ClientsRequest, MintItem,
+        MintList, ModelItem, ModelList, ModelPage, ModelTotals, ModelsRequest, ProviderItem,
+        ProviderList, ProvidersRequest,
     },
     audit::{AuditPage, DifferenceItem},
     campaigns::{

@@ -146,6 +146,8 @@ pub struct WorkPage {
     pub market: WorkMarket,
     /// What waits to be claimed or finalized.
     pub waiting: Vec<WaitingItem>,
+    /// Whether there may be scores of campaigns that are not among it: it joined more than are looked at.
+    pub campaigns_cut: bool,
 }
 
 /// A reason for no work.

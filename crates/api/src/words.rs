@@ -101,6 +101,19 @@ words! {
         /// Claimed from campaigns: at no assurance level, and no part of what is earned.
         #[cfg_attr(feature = "clap", value(skip))]
         Claims = "claims",
+        // Clients alone have what follows: at no assurance level, over all time only, and nobody is ranked by it.
+        /// Ever locked for jobs when they were created.
+        #[cfg_attr(feature = "clap", value(skip))]
+        Escrowed = "escrowed",
+        /// Given back of that.
+        #[cfg_attr(feature = "clap", value(skip))]
+        Refunds = "refunds",
+        /// Jobs created.
+        #[cfg_attr(feature = "clap", value(skip))]
+        Jobs = "jobs",
+        /// Jobs that ended.
+        #[cfg_attr(feature = "clap", value(skip))]
+        Ended = "ended",
     }
 
     /// Who is ranked.
@@ -399,7 +412,18 @@ words! {
 impl Metric {
     /// Whether its value is an amount of one mint.
     pub fn is_money(self) -> bool {
-        !matches!(self, Self::Work | Self::Milestones)
+        !matches!(
+            self,
+            Self::Work | Self::Milestones | Self::Jobs | Self::Ended
+        )
+    }
+
+    /// Whether it is one of the numbers of a client that nobody is ranked by.
+    pub fn is_of_clients_alone(self) -> bool {
+        matches!(
+            self,
+            Self::Escrowed | Self::Refunds | Self::Jobs | Self::Ended
+        )
     }
 }
 

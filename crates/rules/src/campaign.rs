@@ -116,13 +116,27 @@ pub fn score(fee_atoms: u64, weight_bps: u16, total_score: u64) -> u64 {
 /// - Errors: none.
 /// - Source: incentives.md, "amount = score if total_score <= pot, else floor(pot x score / total_score), u128".
 pub fn amount(pot_atoms: u64, score: u64, total_score: u64) -> u64 {
-    if total_score <= pot_atoms {
+    if !is_shared(pot_atoms, total_score) {
         return score;
     }
     // The total is above the pot, so it is not zero, and the quotient is at most the pot.
     let product = u128::from(pot_atoms) * u128::from(score);
     let share = product.checked_div(u128::from(total_score)).unwrap_or(0);
     u64::try_from(share).unwrap_or(pot_atoms)
+}
+
+/// Whether the pot holds less than all scores together, so that each gets its share and not its score.
+///
+/// - Units: atoms.
+pub fn is_shared(pot_atoms: u64, total_score: u64) -> bool {
+    total_score > pot_atoms
+}
+
+/// What is left of a pot.
+///
+/// - Units: atoms. No more is ever claimed than the pot holds (P18).
+pub fn left(pot_atoms: u64, claimed_atoms: u64) -> u64 {
+    pot_atoms.saturating_sub(claimed_atoms)
 }
 
 /// What a milestone would score if it settled now, and what that score is worth if nobody scores after it.

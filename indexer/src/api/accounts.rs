@@ -1,4 +1,4 @@
-//! Lists of providers, models and mints; a model and a client by their addresses.
+//! Lists of providers, models and mints; a model by its address.
 
 use {
     super::{
@@ -15,23 +15,23 @@ use {
     },
     axum::extract::State,
     quern_api::{
-        AssetKind, ClientPage, Key, MAX_PAGE_ROWS, MintList, ModelItem, ModelList, ModelPage,
-        ModelsRequest, NoParams, ProviderItem, ProviderList, ProvidersRequest, Reply, Window,
+        AssetKind, Key, MAX_PAGE_ROWS, MintList, ModelItem, ModelList, ModelPage, ModelsRequest,
+        NoParams, ProviderItem, ProviderList, ProvidersRequest, Reply, Window,
     },
     serde_json::Value,
 };
 
 /// Accounts that one request looks at: a search that finds little goes on with the next page.
 const LOOKED_AT: usize = 2_000;
-/// Longest text to search for.
-const SEARCH_CHARS: usize = 32;
+/// Longest text to search for: no name is longer.
+const NAME_CHARS: usize = 32;
 
 /// The text to search for, in small letters.
-fn search(params: &Params) -> Result<String, ApiError> {
+pub(super) fn search(params: &Params, most: usize) -> Result<String, ApiError> {
     let text = params.text("search").unwrap_or_default().to_lowercase();
-    match text.chars().count() > SEARCH_CHARS {
+    match text.chars().count() > most {
         true => Err(ApiError::bad_request(format!(
-            "search must be at most {SEARCH_CHARS} characters, for no name is longer"
+            "search must be at most {most} characters, for what is searched is no longer"
         ))),
         false => Ok(text),
     }
@@ -74,7 +74,10 @@ pub(super) async fn found<T>(
 /// A page may hold fewer than `limit` though `next_cursor` says that there are more.
 #[utoipa::path(get, path = ProviderList::PATH, params(ProvidersRequest), responses((status = 200, content((Reply<ProviderList> = "application/json"), (String = "text/csv")))))]
 pub(super) async fn providers(State(api): State<ApiState>, ask: Ask<ProvidersRequest>) -> Answer {
-    let (search, active) = (search(&ask.params)?, ask.params.truth("active")?);
+    let (search, active) = (
+        search(&ask.params, NAME_CHARS)?,
+        ask.params.truth("active")?,
+    );
     let mut snapshot = ask.snapshot(&api).await?;
     let wanted = |entity: &Entity| {
         view::provider_item(entity).filter(|provider| {
@@ -113,7 +116,7 @@ impl Table for ProviderList {
 #[utoipa::path(get, path = ModelList::PATH, params(ModelsRequest), responses((status = 200, content((Reply<ModelList> = "application/json"), (String = "text/csv")))))]
 pub(super) async fn models(State(api): State<ApiState>, ask: Ask<ModelsRequest>) -> Answer {
     let params = &ask.params;
-    let (search, active) = (search(params)?, params.truth("active")?);
+    let (search, active) = (search(params, NAME_CHARS)?, params.truth("active")?);
     let kind = params.word::<AssetKind>("kind")?;
     let owner = params.address("owner")?;
     let mut snapshot = ask.snapshot(&api).await?;
@@ -190,28 +193,4 @@ impl Table for MintList {
     fn next(&self) -> Option<(&'static str, &str)> {
         None
     }
-}
-
-/// A client: what it paid for, and its purses. Its jobs are those of `/v1/jobs` with `client`.
-#[utoipa::path(get, path = "/v1/clients/{address}", params(("address" = Key, Path, description = "The client")), responses((status = 200, body = Reply<ClientPage>)))]
-pub(super) async fn client(
-    State(api): State<ApiState>,
-    place: Place,
-    ask: Ask<NoParams>,
-) -> Answer {
-    let address = place.address()?;
-    let mut snapshot = ask.snapshot(&api).await?;
-    let purses = snapshot
-        .owned(EntityKind::Purse, &address, None, MAX_PAGE_ROWS)
-        .await?;
-    let scores = snapshot
-        .scores_of(Subject::Client, address, Window::All)
-        .await?;
-    if purses.is_empty() && scores.is_empty() {
-        return Err(ApiError::not_found(format!(
-            "{address} has no finalized purse and paid for nothing"
-        )));
-    }
-    let page = view::client(address, &purses, &scores, snapshot.mints());
-    Ok(api.reply(&snapshot, page))
 }

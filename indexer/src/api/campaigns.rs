@@ -14,8 +14,8 @@ use {
     },
     crate::{
         project::{
-            self, Concern, EventId, key,
-            program::{EntityKind, Protocol, QuernEvent},
+            Concern, Event, EventId, key,
+            program::{EntityKind, Entry, QuernEvent},
         },
         store::{Entity, Milestone, MilestonesQuery, Snapshot},
         tally::entry_address,
@@ -24,10 +24,15 @@ use {
     axum::extract::State,
     quern_api::{
         CampaignItem, CampaignList, CampaignPage, CampaignRequest, CampaignState, CampaignsRequest,
-        EntryItem, EntryPage, Key, Reply, ScoredMilestone,
+        EntryItem, EntryPage, Key, MAX_PAGE_ROWS, Reply, ScoredMilestone,
     },
     serde_json::Value,
 };
+
+/// Pages of joins that are searched for scores.
+const JOIN_PAGES: u32 = 10;
+/// Scores that are shown as waiting.
+const SCORES_SHOWN: usize = 200;
 
 /// What a list of campaigns is narrowed by.
 struct Wanted {
@@ -106,35 +111,50 @@ async fn joined(
     Ok((joined.collect(), next))
 }
 
-/// The latest campaigns that a provider joined, each with its entry.
-pub(super) async fn latest_entries(
+/// Campaigns in which a provider has a score that was not claimed, each with its entry; whether there may be more. Anybody may have
+/// a provider join any number of campaigns: what scored nothing is passed over, and only so many joins are looked at.
+pub(super) async fn scored_entries(
     snapshot: &mut Snapshot,
     provider: Key,
-    limit: u32,
-) -> Result<Vec<(Entity, Entity)>, ApiError> {
-    let page = PartyPage {
+) -> Result<(Vec<(Entity, Entity)>, bool), ApiError> {
+    let mut page = PartyPage {
         party: provider,
         concern: Concern::Campaign,
         newest_first: true,
-        ..PartyPage::new(limit)
+        ..PartyPage::new(MAX_PAGE_ROWS)
     };
-    let (events, _) = page.read(snapshot).await?;
-    let mut latest = Vec::new();
-    for event in &events {
-        let QuernEvent::CampaignJoined(joined) = &event.body else {
-            continue;
-        };
-        let mut changes = joined.changes.iter();
-        let change = changes.find(|change| change.kind == EntityKind::Entry as u8);
-        let Some(entry) = change.map(|change| key(&change.address)) else {
-            continue;
-        };
-        let campaign = key(&joined.campaign);
-        let campaign = snapshot.account(EntityKind::Campaign, &campaign).await?;
-        let entry = snapshot.account(EntityKind::Entry, &entry).await?;
-        latest.extend(campaign.zip(entry));
+    let mut scored = Vec::new();
+    for _ in 0..JOIN_PAGES {
+        let (events, _) = page.read(snapshot).await?;
+        page.after = events.last().map(|event| (event.body.at(), event.id));
+        let entries: Vec<Key> = events.iter().filter_map(entry_of).collect();
+        for entry in snapshot.accounts_at(EntityKind::Entry, &entries).await? {
+            let values = entry.row.read::<Entry>().filter(|_| !entry.row.closed);
+            let Some(values) = values.filter(|entry| entry.score.get() > 0) else {
+                continue;
+            };
+            if scored.len() >= SCORES_SHOWN {
+                return Ok((scored, true));
+            }
+            let campaign = key(&values.campaign);
+            let campaign = snapshot.account(EntityKind::Campaign, &campaign).await?;
+            scored.extend(campaign.map(|campaign| (campaign, entry)));
+        }
+        if events.len() < MAX_PAGE_ROWS as usize {
+            return Ok((scored, false));
+        }
     }
-    Ok(latest)
+    Ok((scored, true))
+}
+
+/// The entry that a provider got by joining.
+fn entry_of(event: &Event) -> Option<Key> {
+    let QuernEvent::CampaignJoined(joined) = &event.body else {
+        return None;
+    };
+    let mut changes = joined.changes.iter();
+    let change = changes.find(|change| change.kind == EntityKind::Entry as u8)?;
+    Some(key(&change.address))
 }
 
 fn now(snapshot: &Snapshot) -> i64 {
@@ -174,7 +194,7 @@ pub(super) async fn campaign(
         .owned(EntityKind::Entry, &address, after.as_ref(), limit + 1)
         .await?;
     let next_cursor = cut(&mut found, limit).map(|last| hex::encode(last.address.0));
-    let treasury = treasury(&mut snapshot).await?;
+    let treasury = snapshot.treasury().await?;
     let mut entries = Vec::new();
     for entry in &found {
         entries.extend(item_of(&mut snapshot, &campaign, entry, treasury).await?);
@@ -197,29 +217,16 @@ async fn campaign_at(snapshot: &mut Snapshot, address: &Key) -> Result<Entity, A
     found.ok_or_else(|| unknown(address))
 }
 
-/// Who gets the fees.
-async fn treasury(snapshot: &mut Snapshot) -> Result<Key, ApiError> {
-    let found = snapshot.accounts(EntityKind::Protocol, None, 1).await?;
-    let protocol = found
-        .first()
-        .and_then(|entity| entity.row.read::<Protocol>());
-    Ok(protocol.map_or(Key::NONE, |protocol| key(&protocol.treasury_owner)))
-}
-
 async fn item_of(
     snapshot: &mut Snapshot,
     campaign: &Entity,
     entry: &Entity,
     treasury: Key,
 ) -> Result<Option<EntryItem>, ApiError> {
-    let last = match entry.row.closed {
-        true => snapshot.last_step(&entry.address).await?,
-        false => None,
-    };
     let record = EntryRecord {
         campaign,
         entry,
-        claimed_atoms: last.and_then(|step| project::claimed_atoms(&step.event.body)),
+        claimed_atoms: snapshot.claim_of(entry).await?,
         now: now(snapshot),
         treasury,
     };
@@ -270,7 +277,7 @@ pub(super) async fn entry(
     let entry = entry.ok_or_else(missing)?;
     let mut found = snapshot.queries().milestones_of(&query).await?;
     let next_cursor = cut(&mut found, limit).map(write_end);
-    let treasury = treasury(&mut snapshot).await?;
+    let treasury = snapshot.treasury().await?;
     let item = item_of(&mut snapshot, &campaign, &entry, treasury).await?;
     let scored = found
         .iter()

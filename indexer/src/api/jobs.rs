@@ -165,7 +165,7 @@ pub(super) async fn jobs_of<R>(
 }
 
 /// The job in which an event began the part of a party.
-fn job_of(event: &QuernEvent, role: Role, party: &Key) -> Option<Key> {
+pub(super) fn job_of(event: &QuernEvent, role: Role, party: &Key) -> Option<Key> {
     let (job, found) = match (event, role) {
         (QuernEvent::JobCreated(event), Role::Client) => (&event.job, &event.client),
         (QuernEvent::JobCreated(event), Role::Model) => (&event.job, &event.model),

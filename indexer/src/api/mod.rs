@@ -8,6 +8,7 @@ mod accounts;
 mod ask;
 mod audit;
 mod campaigns;
+mod clients;
 mod error;
 mod event_id;
 mod events;
@@ -100,7 +101,8 @@ fn pages() -> OpenApiRouter<ApiState> {
         .routes(routes!(reasons::explain))
         .routes(routes!(accounts::models))
         .routes(routes!(accounts::model))
-        .routes(routes!(accounts::client))
+        .routes(routes!(clients::clients))
+        .routes(routes!(clients::client))
         .routes(routes!(accounts::mints))
         .routes(routes!(campaigns::campaigns))
         .routes(routes!(campaigns::campaign))

@@ -4,7 +4,7 @@ use {
     super::{
         ApiError, ApiState,
         ask::{Ask, Place},
-        campaigns::latest_entries,
+        campaigns::scored_entries,
         params::{address, shown},
         providers::owner_of,
         reply::Answer,
@@ -28,8 +28,6 @@ const STEPS_SEARCHED: usize = 10_000;
 const EVENTS_NAMED: usize = 50;
 /// Jobs that are looked at to say why a provider got no work.
 const JOBS_LOOKED_AT: u32 = MAX_PAGE_ROWS;
-/// Campaigns whose scores are looked at: anybody may have a provider join any number of them.
-const CAMPAIGNS_LOOKED_AT: u32 = 50;
 
 /// What was paid for a milestone, why, and from which events it follows: every amount computed again by the program's rules.
 ///
@@ -129,7 +127,7 @@ pub(super) async fn work(State(api): State<ApiState>, place: Place, ask: Ask<NoP
     jobs.sort_unstable();
     jobs.dedup();
     let taken = snapshot.accounts_at(EntityKind::Job, &jobs).await?;
-    let entries = latest_entries(&mut snapshot, owner, CAMPAIGNS_LOOKED_AT).await?;
+    let (entries, is_cut) = scored_entries(&mut snapshot, owner).await?;
     let emission = emission_of(&mut snapshot).await?;
     let record = view::WorkRecord {
         owner,
@@ -138,6 +136,7 @@ pub(super) async fn work(State(api): State<ApiState>, place: Place, ask: Ask<NoP
         market: &market,
         taken: &taken,
         entries: &entries,
+        is_cut,
         now: snapshot.cursor().map_or(0, |cursor| cursor.chain_time),
         reward_mint: emission.and_then(|(_, emission)| key(&emission.reward_mint).some()),
     };

@@ -1,16 +1,16 @@
 //! Account by account: the same change counter and the same values, and no account on one side only.
 
 use {
-    super::{Auditor, Report, report::Subject},
+    super::{Auditor, LOOKS, Report, report::Subject},
     crate::{
         error::Result,
         project::{EntityRow, program::EntityKind},
-        source::Held,
+        store::Snapshot,
     },
     futures::TryStreamExt,
     quern_api::{AuditCheck, Key},
     quern_client::census,
-    std::collections::{HashMap, HashSet},
+    std::collections::HashMap,
 };
 
 /// Every kind that events tell of and the chain holds.
@@ -30,8 +30,8 @@ const KINDS: [EntityKind; 10] = [
 const MOST_AT_ONCE: u64 = 10_000;
 /// Accounts looked up in the store at a time.
 const LOOKED_UP: usize = 512;
-/// How often accounts that change meanwhile are compared again.
-const TRIES: u32 = 4;
+/// Accounts of a kind that are looked at again: their values are held in memory, and no list of differences is as long.
+const MOST_AGAIN: usize = 10_000;
 
 /// What is known of the chain's accounts of a kind: nothing but their addresses is held.
 #[derive(Default)]
@@ -40,14 +40,25 @@ struct Seen {
     oldest_slot: Option<u64>,
 }
 
+/// Accounts of a kind that were not equal so far.
+type Left = Vec<(EntityKind, Vec<Key>)>;
+
 pub(super) async fn compare(auditor: &Auditor, report: &mut Report) -> Result<()> {
+    let mut left = Left::new();
     for kind in KINDS {
-        let mut seen = Seen::default();
-        for part in parts(auditor, kind).await? {
-            compare_part(auditor, report, kind, part, &mut seen).await?;
-        }
-        compare_absent(auditor, report, kind, seen).await?;
+        let mut addresses = first_look(auditor, report, kind).await?;
+        report.unsettled(addresses.len().saturating_sub(MOST_AGAIN));
+        addresses.truncate(MOST_AGAIN);
+        left.push((kind, addresses));
     }
+    for _ in 1..LOOKS {
+        left.retain(|(_, addresses)| !addresses.is_empty());
+        if left.is_empty() {
+            break;
+        }
+        left = look_again(auditor, report, left).await?;
+    }
+    report.unsettled(left.iter().map(|(_, addresses)| addresses.len()).sum());
     Ok(())
 }
 
@@ -73,95 +84,39 @@ async fn parts(auditor: &Auditor, kind: EntityKind) -> Result<Vec<Option<u8>>> {
     })
 }
 
-async fn compare_part(
-    auditor: &Auditor,
-    report: &mut Report,
-    kind: EntityKind,
-    part: Option<u8>,
-    seen: &mut Seen,
-) -> Result<()> {
-    let held = auditor.accounts.of_kind(kind, part).await?;
-    report.at_slot(held.slot);
-    seen.addresses
-        .extend(held.accounts.iter().map(|(address, _)| *address));
-    seen.oldest_slot = Some(
-        seen.oldest_slot
-            .map_or(held.slot, |slot| slot.min(held.slot)),
-    );
-    let mut left = compare_held(auditor, report, kind, &held, None).await?;
-    drop(held);
-    // What changed meanwhile is compared as it is then.
-    for _ in 1..TRIES {
-        if left.is_empty() {
-            break;
-        }
+/// Compares every account of a kind; gives back those that are not equal, for whatever reason.
+async fn first_look(auditor: &Auditor, report: &mut Report, kind: EntityKind) -> Result<Vec<Key>> {
+    let (mut seen, mut left) = (Seen::default(), Vec::new());
+    for part in parts(auditor, kind).await? {
         let held = auditor.accounts.of_kind(kind, part).await?;
-        let there: HashSet<Key> = held.accounts.iter().map(|(address, _)| *address).collect();
-        // What is not there any more is compared with its closing event.
-        left.retain(|address| there.contains(address));
-        left = compare_held(auditor, report, kind, &held, Some(&left)).await?;
-    }
-    report.unsettled(left.len());
-    Ok(())
-}
-
-/// Compares what the node holds with the store, once that has reached the node's slot; gives back what the store has newer.
-async fn compare_held(
-    auditor: &Auditor,
-    report: &mut Report,
-    kind: EntityKind,
-    held: &Held,
-    only: Option<&HashSet<Key>>,
-) -> Result<HashSet<Key>> {
-    auditor.reached(held.slot).await?;
-    let mut snapshot = auditor.store.read().await?;
-    let mut unsettled = HashSet::new();
-    for some in held.accounts.chunks(LOOKED_UP) {
-        let wanted = |address: &Key| only.is_none_or(|only| only.contains(address));
-        let some: Vec<_> = some.iter().filter(|(address, _)| wanted(address)).collect();
-        let keys: Vec<_> = some
-            .iter()
-            .map(|(address, _)| (kind as u8, *address))
-            .collect();
-        let rows = snapshot.queries().entities(&keys).await?;
-        let rows: HashMap<Key, EntityRow> = rows
-            .into_iter()
-            .map(|((_, address), row)| (address, row))
-            .collect();
-        for (address, fixed) in some {
-            let found = match compare_account(kind, fixed, held.slot, rows.get(address)) {
-                Compared::Equal => {
-                    report.agrees();
-                    continue;
+        report.at_slot(held.slot);
+        let addresses = held.accounts.iter().map(|(address, _)| *address);
+        seen.addresses.extend(addresses);
+        let oldest = seen.oldest_slot.unwrap_or(held.slot);
+        seen.oldest_slot = Some(oldest.min(held.slot));
+        auditor.reached(held.slot).await?;
+        let mut snapshot = auditor.store.read().await?;
+        for some in held.accounts.chunks(LOOKED_UP) {
+            let rows = rows(&mut snapshot, kind, some.iter().map(|(address, _)| address)).await?;
+            for (address, fixed) in some {
+                let row = rows.get(address);
+                match compare_account(kind, Some(fixed), held.slot, row) {
+                    Compared::Equal => report.agrees(),
+                    _ => left.push(*address),
                 }
-                Compared::Unsettled => {
-                    unsettled.insert(*address);
-                    continue;
-                }
-                Compared::Different(found) => found,
-            };
-            report.agrees();
-            for Figure { name, stored, held } in &found {
-                report.differs(subject(kind, *address), name, stored, held);
-            }
-            if found.iter().any(|figure| figure.name == SEQ) {
-                auditor.health.suspect(*address);
             }
         }
     }
-    Ok(unsettled)
+    left.extend(absent(auditor, kind, seen).await?);
+    Ok(left)
 }
 
-/// What the store believes to be live must be there.
-async fn compare_absent(
-    auditor: &Auditor,
-    report: &mut Report,
-    kind: EntityKind,
-    mut seen: Seen,
-) -> Result<()> {
+/// What the store believes to be live and the chain does not hold.
+async fn absent(auditor: &Auditor, kind: EntityKind, mut seen: Seen) -> Result<Vec<Key>> {
+    let mut absent = Vec::new();
     seen.addresses.sort_unstable();
     let Some(oldest_slot) = seen.oldest_slot else {
-        return Ok(());
+        return Ok(absent);
     };
     let mut snapshot = auditor.store.read().await?;
     let mut live = snapshot.queries().live(kind as u8);
@@ -169,21 +124,67 @@ async fn compare_absent(
         // What changed later may have been opened later.
         let is_older = entity.row.slot <= oldest_slot;
         if is_older && seen.addresses.binary_search(&entity.address).is_err() {
-            let stored = format!("live with {}", entity.row.seq);
-            report.differs(
-                subject(kind, entity.address),
-                SEQ,
-                &stored,
-                "no such account",
-            );
-            auditor.health.suspect(entity.address);
+            absent.push(entity.address);
         }
     }
-    Ok(())
+    Ok(absent)
+}
+
+/// Reads accounts again, waits until the store has everything that the answers could be made from, and tells what differs then;
+/// gives back what the store has newer.
+async fn look_again(auditor: &Auditor, report: &mut Report, left: Left) -> Result<Left> {
+    let mut answers = Vec::new();
+    let mut newest = 0;
+    for (kind, addresses) in left {
+        let held = auditor.accounts.at(kind, &addresses).await?;
+        newest = newest.max(held.slot);
+        answers.push((kind, addresses, held));
+    }
+    auditor.reached_newest(newest).await?;
+    let mut snapshot = auditor.store.read().await?;
+    let mut unsettled = Left::new();
+    for (kind, addresses, held) in answers {
+        let fixed: HashMap<Key, Vec<u8>> = held.accounts.into_iter().collect();
+        let mut newer = Vec::new();
+        for some in addresses.chunks(LOOKED_UP) {
+            let rows = rows(&mut snapshot, kind, some.iter()).await?;
+            for address in some {
+                let fixed = fixed.get(address).map(Vec::as_slice);
+                match compare_account(kind, fixed, held.slot, rows.get(address)) {
+                    Compared::Equal => report.agrees(),
+                    Compared::Unsettled => newer.push(*address),
+                    Compared::Different(found) => tell(auditor, report, kind, *address, &found),
+                }
+            }
+        }
+        unsettled.push((kind, newer));
+    }
+    Ok(unsettled)
+}
+
+async fn rows(
+    snapshot: &mut Snapshot,
+    kind: EntityKind,
+    addresses: impl Iterator<Item = &Key>,
+) -> Result<HashMap<Key, EntityRow>> {
+    let keys: Vec<_> = addresses.map(|address| (kind as u8, *address)).collect();
+    let rows = snapshot.queries().entities(&keys).await?.into_iter();
+    Ok(rows.map(|((_, address), row)| (address, row)).collect())
+}
+
+fn tell(auditor: &Auditor, report: &mut Report, kind: EntityKind, address: Key, found: &[Figure]) {
+    report.agrees();
+    for Figure { name, stored, held } in found {
+        report.differs(subject(kind, address), name, stored, held);
+    }
+    if found.iter().any(|figure| figure.name == SEQ) {
+        auditor.health.suspect(address);
+    }
 }
 
 /// The figure whose difference means that changes are missing.
 const SEQ: &str = "seq";
+const NO_ACCOUNT: &str = "no such account";
 
 #[derive(Debug, PartialEq, Eq)]
 struct Figure {
@@ -200,18 +201,39 @@ enum Compared {
     Different(Vec<Figure>),
 }
 
-fn compare_account(kind: EntityKind, fixed: &[u8], slot: u64, row: Option<&EntityRow>) -> Compared {
+/// Compares what an answer holds of an account with its row. The answer is of its slot or of a later state.
+fn compare_account(
+    kind: EntityKind,
+    fixed: Option<&[u8]>,
+    slot: u64,
+    row: Option<&EntityRow>,
+) -> Compared {
     let one = |name: &str, stored: String, held: String| {
         let name = name.to_owned();
         Compared::Different(vec![Figure { name, stored, held }])
     };
+    let live = row.filter(|row| !row.closed);
+    let Some(fixed) = fixed else {
+        return match live {
+            None => Compared::Equal,
+            Some(row) if row.slot > slot => Compared::Unsettled,
+            Some(row) => {
+                let stored = format!("live with {}", row.seq);
+                one(SEQ, stored, NO_ACCOUNT.to_owned())
+            }
+        };
+    };
+    let state = live.and_then(|row| row.state.as_ref());
     let Some(seq) = census::seq_of(kind, fixed) else {
         let held = format!("{} bytes of another layout", fixed.len());
         return one("layout", "a layout of this version".to_owned(), held);
     };
     let Some(row) = row else {
-        return one(SEQ, "no such account".to_owned(), seq.to_string());
+        return one(SEQ, NO_ACCOUNT.to_owned(), seq.to_string());
     };
+    if row.seq == seq && state.is_some_and(|state| state.bytes == fixed) {
+        return Compared::Equal;
+    }
     if row.slot > slot {
         return Compared::Unsettled;
     }
@@ -221,8 +243,7 @@ fn compare_account(kind: EntityKind, fixed: &[u8], slot: u64, row: Option<&Entit
     if row.seq != seq {
         return one(SEQ, row.seq.to_string(), seq.to_string());
     }
-    match &row.state {
-        Some(state) if state.bytes == fixed => Compared::Equal,
+    match state {
         Some(state) => Compared::Different(differing(kind, &state.bytes, fixed)),
         None => one("values", "none".to_owned(), hex::encode(fixed)),
     }
@@ -280,7 +301,11 @@ mod tests {
         EntityRow::of(&change, cause, 100, None)
     }
 
-    fn compared(held: &[u8], slot: u64, row: Option<&EntityRow>) -> Vec<(String, String, String)> {
+    fn compared(
+        held: Option<&[u8]>,
+        slot: u64,
+        row: Option<&EntityRow>,
+    ) -> Vec<(String, String, String)> {
         match compare_account(EntityKind::Purse, held, slot, row) {
             Compared::Equal => Vec::new(),
             Compared::Unsettled => vec![Default::default()],
@@ -297,34 +322,43 @@ mod tests {
             vec![(name.to_owned(), stored.to_owned(), held.to_owned())]
         };
         let stored = row(3, purse(3, 7));
-        assert_eq!(compared(&purse(3, 7), 100, Some(&stored)), []);
+        assert_eq!(compared(Some(&purse(3, 7)), 100, Some(&stored)), []);
         assert_eq!(
-            compared(&purse(3, 8), 100, Some(&stored)),
+            compared(Some(&purse(3, 8)), 100, Some(&stored)),
             named("free_atoms", "7", "8")
         );
         // A missing end, an invented one, and a store that is ahead of the answer.
         assert_eq!(
-            compared(&purse(4, 7), 100, Some(&stored)),
+            compared(Some(&purse(4, 7)), 100, Some(&stored)),
             named("seq", "3", "4")
         );
         assert_eq!(
-            compared(&purse(2, 7), 100, Some(&stored)),
+            compared(Some(&purse(2, 7)), 100, Some(&stored)),
             named("seq", "3", "2")
         );
         assert_eq!(
-            compared(&purse(2, 7), 99, Some(&stored)),
+            compared(Some(&purse(2, 7)), 99, Some(&stored)),
             [Default::default()]
         );
         assert_eq!(
-            compared(&purse(1, 0), 100, None),
+            compared(Some(&purse(1, 0)), 100, None),
             named("seq", "no such account", "1")
         );
-        let closed = row(4, Vec::new());
+        // Equal is equal, whatever the answer's slot.
+        assert_eq!(compared(Some(&purse(3, 7)), 99, Some(&stored)), []);
+        // Gone, and gone from an answer from before it was opened.
         assert_eq!(
-            compared(&purse(3, 7), 100, Some(&closed)),
+            compared(None, 100, Some(&stored)),
+            named("seq", "live with 3", "no such account")
+        );
+        assert_eq!(compared(None, 99, Some(&stored)), [Default::default()]);
+        let closed = row(4, Vec::new());
+        assert_eq!(compared(None, 100, Some(&closed)), []);
+        assert_eq!(
+            compared(Some(&purse(3, 7)), 100, Some(&closed)),
             named("seq", "closed by 4", "3")
         );
-        let cut = compared(&purse(3, 7)[1..], 100, Some(&stored));
+        let cut = compared(Some(&purse(3, 7)[1..]), 100, Some(&stored));
         assert_eq!(cut[0].0, "layout");
     }
 }

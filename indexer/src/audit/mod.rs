@@ -3,6 +3,9 @@
 //!
 //! A hole in the middle of an account's history shows by itself; a missing end shows only here. What differs is told and kept,
 //! never mended: only the search for transactions that a node left out follows from it.
+//!
+//! Nothing is told at the first look. What is not equal then is read again, and compared once the store has everything up to the
+//! newest slot that the node could have answered from: some nodes answer with newer state than the slot that they name.
 
 mod accounts;
 mod campaigns;
@@ -28,6 +31,8 @@ use {
 
 /// Most time for the store to reach the slot of the node's answer.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(120);
+/// How often what is not equal is looked at: what differs is told from the second look on, what changes meanwhile gets all of them.
+const LOOKS: u32 = 4;
 /// First pause after a comparison that found something or failed: holes are searched meanwhile.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -115,6 +120,12 @@ impl Auditor {
             state.audits += 1;
             state.differences = *found;
         });
+    }
+
+    /// Waits until the store has everything that the node could have answered from.
+    async fn reached_newest(&self, slot: u64) -> Result<()> {
+        let newest = self.accounts.newest_slot().await?;
+        self.reached(newest.max(slot)).await
     }
 
     /// Waits until the store has everything up to a slot.

@@ -4,7 +4,7 @@
 
 use {
     super::{
-        Auditor, Report, campaigns,
+        Auditor, LOOKS, Report, campaigns,
         report::Subject,
         sums::{Reserved, add, sum},
     },
@@ -22,21 +22,10 @@ use {
 };
 
 pub(super) async fn compare(auditor: &Auditor, report: &mut Report) -> Result<()> {
-    let configs: Vec<MintConfig> = auditor.store.read().await?.mints().to_vec();
-    let vaults: Vec<Key> = configs.iter().map(|config| key(&config.vault)).collect();
-    let (slot, atoms) = match vaults.is_empty() {
-        true => (0, Vec::new()),
-        false => auditor.accounts.token_atoms(&vaults).await?,
-    };
-    auditor.reached(slot).await?;
-    let held: HashMap<Key, u64> = vaults
-        .into_iter()
-        .zip(atoms)
-        .filter_map(|(vault, atoms)| Some((vault, atoms?)))
-        .collect();
+    vaults(auditor, report).await?;
     let mut snapshot = auditor.store.read().await?;
     let totals: BTreeMap<TotalKey, Total> = snapshot.totals().await?.into_iter().collect();
-    vaults_and_deposits(&mut snapshot, report, &totals, slot, &held).await?;
+    purses_and_deposits(&mut snapshot, report, &totals).await?;
     let (mut reserved, escrowed) = live_jobs(&mut snapshot).await?;
     campaigns::compare(&mut snapshot, report, &totals, &mut reserved).await?;
     rewards(&mut snapshot, report, &totals, reserved).await?;
@@ -44,14 +33,75 @@ pub(super) async fn compare(auditor: &Auditor, report: &mut Report) -> Result<()
     counters(&mut snapshot, report).await
 }
 
-/// P1 and P3: a vault holds at least the total; the total is what the purses hold, and what was deposited less what was
-/// withdrawn.
-async fn vaults_and_deposits(
+fn of_config(check: AuditCheck, address: Key) -> Subject {
+    Subject {
+        check,
+        kind: EntityKind::MintConfig,
+        address,
+    }
+}
+
+/// P1: a vault holds at least its mint's total.
+async fn vaults(auditor: &Auditor, report: &mut Report) -> Result<()> {
+    let configs: Vec<MintConfig> = auditor.store.read().await?.mints().to_vec();
+    let mut left: Vec<Key> = configs.iter().map(|config| key(&config.vault)).collect();
+    for look in 0..LOOKS {
+        if left.is_empty() {
+            return Ok(());
+        }
+        let (slot, atoms) = auditor.accounts.token_atoms(&left).await?;
+        match look {
+            0 => auditor.reached(slot).await?,
+            _ => auditor.reached_newest(slot).await?,
+        }
+        let answer = left.into_iter().zip(atoms).collect();
+        left = look_at_vaults(auditor, report, (slot, answer), look > 0).await?;
+    }
+    report.unsettled(left.len());
+    Ok(())
+}
+
+/// Compares vaults with the totals of their mints; gives back those whose total changed after the answer's slot, for it says
+/// nothing about what the vault held then, and those that hold too little, unless that is told.
+async fn look_at_vaults(
+    auditor: &Auditor,
+    report: &mut Report,
+    (slot, held): (u64, HashMap<Key, Option<u64>>),
+    tells: bool,
+) -> Result<Vec<Key>> {
+    let mut left = Vec::new();
+    let mut snapshot = auditor.store.read().await?;
+    let mut configs = snapshot.queries().live(EntityKind::MintConfig as u8);
+    while let Some(entity) = configs.try_next().await? {
+        let Some(config) = entity.row.read::<MintConfig>() else {
+            continue;
+        };
+        let vault = key(&config.vault);
+        let Some(atoms) = held.get(&vault) else {
+            continue;
+        };
+        let total = config.total_atoms.get();
+        let is_settled = entity.row.slot <= slot;
+        let is_enough = atoms.is_some_and(|atoms| atoms >= total);
+        if !is_settled || !(is_enough || tells) {
+            left.push(vault);
+            continue;
+        }
+        report.agrees();
+        if !is_enough {
+            let shown = atoms.map_or("no token account".to_owned(), |atoms| atoms.to_string());
+            let subject = of_config(AuditCheck::Vaults, entity.address);
+            report.differs(subject, "the vault", &format!("at least {total}"), &shown);
+        }
+    }
+    Ok(left)
+}
+
+/// P1 and P3: a total is what the purses hold, and what was deposited less what was withdrawn.
+async fn purses_and_deposits(
     snapshot: &mut Snapshot,
     report: &mut Report,
     totals: &BTreeMap<TotalKey, Total>,
-    slot: u64,
-    held: &HashMap<Key, u64>,
 ) -> Result<()> {
     let mut purses = HashMap::<Key, u128>::new();
     for ledger in snapshot.ledgers().await? {
@@ -64,40 +114,21 @@ async fn vaults_and_deposits(
             continue;
         };
         let (mint, total) = (key(&config.mint), u128::from(config.total_atoms.get()));
-        let subject = |check| Subject {
-            check,
-            kind: EntityKind::MintConfig,
-            address: entity.address,
-        };
         let in_purses = purses.get(&mint).copied().unwrap_or(0);
-        let vaults = subject(AuditCheck::Vaults);
         report.equal(
-            vaults,
+            of_config(AuditCheck::Vaults, entity.address),
             "total_atoms and the sum of its purses",
             total,
             in_purses,
         );
-        // A total that changed after the node answered says nothing about what the vault held then.
-        if entity.row.slot > slot {
-            report.unsettled(1);
-        } else {
-            let vault = held.get(&key(&config.vault)).copied().map(u128::from);
-            let shown = vault.map_or("no token account".to_owned(), |atoms| atoms.to_string());
-            let is_enough = vault.is_some_and(|atoms| atoms >= total);
-            report.agrees();
-            if !is_enough {
-                report.differs(vaults, "the vault", &format!("at least {total}"), &shown);
-            }
-        }
         let net = sum(totals, Category::Deposited, mint).checked_sub(sum(
             totals,
             Category::Withdrawn,
             mint,
         ));
         let net = net.map_or("less than nothing".to_owned(), |atoms| atoms.to_string());
-        let deposits = subject(AuditCheck::Deposits);
         report.equal(
-            deposits,
+            of_config(AuditCheck::Deposits, entity.address),
             "total_atoms and deposits less withdrawals",
             total.to_string(),
             net,

@@ -49,6 +49,32 @@ pub fn judge(campaign: &Campaign, settled: &MilestoneSettled, total_before: u64)
     }
 }
 
+/// Judges a milestone whose job names the campaign, as its event tells it. An event that changes nothing of the campaign scored
+/// nothing: because of the terms, or because the total was full.
+pub fn judge_event(
+    (address, campaign): (&Key, &Campaign),
+    event: &QuernEvent,
+    settled: &MilestoneSettled,
+) -> Judged {
+    let before = total_before(event, address);
+    let judged = judge(campaign, settled, before.unwrap_or(0));
+    let is_full = campaign.total_score.get() == u64::MAX;
+    match before {
+        None if judged.score > 0 && is_full => Judged {
+            score: 0,
+            reason: ScoreReason::TotalFull,
+            ..judged
+        },
+        _ => judged,
+    }
+}
+
+/// What a score of a campaign is worth, by its total as it is now.
+pub fn worth(campaign: &Campaign, score: u64) -> u64 {
+    let total = campaign.total_score.get();
+    campaign::amount(campaign.pot_atoms.get(), score.min(total), total)
+}
+
 /// What a claim paid; none if the campaign was gone and it only closed the entry.
 pub fn claimed_atoms(event: &QuernEvent) -> Option<u64> {
     match event {

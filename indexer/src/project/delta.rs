@@ -211,7 +211,9 @@ impl Delta {
     }
 
     fn add_score(&mut self, added: &Added, at: i64) {
-        for bucket in [ALL_TIME, hour_of(at)] {
+        // Hours serve windows, and those numbers have none.
+        let hour = (!added.measure.metric.is_of_clients_alone()).then(|| hour_of(at));
+        for bucket in [Some(ALL_TIME), hour].into_iter().flatten() {
             let score = self
                 .scores
                 .entry(ScoreKey {

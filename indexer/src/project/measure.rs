@@ -2,6 +2,7 @@
 
 use {
     crate::project::{
+        clients,
         entity::{changed_campaign, reward_mint},
         key,
         program::{Campaign, CampaignClaimed, JobResolved, MilestoneSettled, QuernEvent},
@@ -74,7 +75,8 @@ pub(super) fn added(event: &QuernEvent) -> (i64, Vec<Added>) {
         }
         _ => Vec::new(),
     };
-    (event.at(), added)
+    let added = added.into_iter().chain(clients::added(event));
+    (event.at(), added.collect())
 }
 
 fn of_settled(event: &MilestoneSettled, reward_mint: Option<Key>) -> Vec<Added> {
@@ -185,6 +187,9 @@ fn of_resolved(event: &JobResolved) -> Vec<Added> {
 /// Whether that is counted: what nobody is ranked by costs rows.
 pub fn is_kept(subject: Subject, metric: Metric) -> bool {
     use Metric::{Claims, Earned, Fees, Milestones, Rewards, Royalties, Spend, Work};
+    if metric.is_of_clients_alone() {
+        return subject == Subject::Client;
+    }
     match subject {
         Subject::Provider => matches!(metric, Earned | Work | Milestones | Rewards | Claims),
         Subject::Model => matches!(metric, Royalties | Work | Milestones),

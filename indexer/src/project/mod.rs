@@ -4,6 +4,7 @@
 //! any order and with any duplication, gives the same tables.
 
 mod campaign;
+mod clients;
 mod delta;
 mod entity;
 mod ledger;
@@ -11,7 +12,7 @@ mod measure;
 mod money;
 
 pub use {
-    campaign::{Judged, claimed_atoms, judge, total_before},
+    campaign::{Judged, claimed_atoms, judge, judge_event, total_before, worth},
     delta::{
         ALL_TIME, Delta, FIRST_HOUR, PartyRow, ScoreKey, Settlement, StepKind, first_hour, hour_of,
         is_hour, window_bucket,

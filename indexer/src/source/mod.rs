@@ -96,10 +96,11 @@ pub trait Ahead: Send + Sync + 'static {
     ) -> Result<Option<EncodedConfirmedTransactionWithStatusMeta>>;
 }
 
-/// Accounts as the chain holds them at one finalized slot.
+/// Accounts as the chain holds them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// That slot.
+    /// The finalized slot that the answer names. Their state is of that slot or of a later one, up to
+    /// [`Accounts::newest_slot`]: some nodes name the finalized slot and answer with what they have.
     pub slot: u64,
     /// Addresses and fixed parts.
     pub accounts: Vec<(Key, Vec<u8>)>,
@@ -114,6 +115,8 @@ pub trait Accounts: Send + Sync + 'static {
     async fn at(&self, kind: EntityKind, addresses: &[Key]) -> Result<Held>;
     /// Atoms in these token accounts, in the same order, and the oldest slot of the answer; none where there is none.
     async fn token_atoms(&self, accounts: &[Key]) -> Result<(u64, Vec<Option<u64>>)>;
+    /// The newest slot that the node has processed: no answer before this one is of a later state.
+    async fn newest_slot(&self) -> Result<u64>;
 }
 
 /// Collects pages of a walk, newest first, and says when it is whole.

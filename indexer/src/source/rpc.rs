@@ -298,6 +298,13 @@ impl Accounts for RpcSource {
             .inspect(|_| metrics::called("getMultipleAccounts", true))
             .map_err(|error| self.failed("getMultipleAccounts", error))
     }
+
+    async fn newest_slot(&self) -> Result<u64> {
+        let processed = CommitmentConfig::processed();
+        let slot = self.client.get_slot_with_commitment(processed).await;
+        slot.inspect(|_| metrics::called("getSlot", true))
+            .map_err(|error| self.failed("getSlot", error))
+    }
 }
 
 fn held(found: census::Census) -> Held {

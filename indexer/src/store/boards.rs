@@ -89,6 +89,10 @@ impl Boards {
             }
         }
         for (key, value) in numbers {
+            // Nobody is ranked by these.
+            if key.measure.metric.is_of_clients_alone() {
+                continue;
+            }
             let Some(members) = self.members.get_mut(key.measure.subject as usize) else {
                 continue;
             };

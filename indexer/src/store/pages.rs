@@ -8,7 +8,10 @@ use {
     },
     crate::{
         error::Result,
-        project::{Concern, Event, EventId, Measure, ScoreKey, program::EntityKind},
+        project::{
+            Concern, Event, EventId, Measure, ScoreKey, claimed_atoms, key,
+            program::{EntityKind, Protocol},
+        },
     },
     quern_api::Key,
     std::collections::HashMap,
@@ -123,6 +126,30 @@ impl Snapshot {
     /// See [`Self::counts`].
     pub async fn account(&mut self, kind: EntityKind, address: &Key) -> Result<Option<Entity>> {
         self.at(kind, address).await
+    }
+
+    /// Who gets the fees; none before the protocol is known.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn treasury(&mut self) -> Result<Key> {
+        let found = self.accounts(EntityKind::Protocol, None, 1).await?;
+        let protocol = found
+            .first()
+            .and_then(|entity| entity.row.read::<Protocol>());
+        Ok(protocol.map_or(Key::NONE, |protocol| key(&protocol.treasury_owner)))
+    }
+
+    /// What was claimed for an entry of a campaign; none if its account is there still, or was closed when the campaign was gone.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn claim_of(&mut self, entry: &Entity) -> Result<Option<u64>> {
+        let last = match entry.row.closed {
+            true => self.last_step(&entry.address).await?,
+            false => None,
+        };
+        Ok(last.and_then(|step| claimed_atoms(&step.event.body)))
     }
 
     /// Accounts by their addresses, in the order of these.

@@ -83,6 +83,8 @@ pub trait Queries: Send {
     fn scores_between(&mut self, first: i64, last: i64) -> BoxStream<'_, Result<ScoreRow>>;
     /// The rows of sums that changed after this change of the store, in no order.
     async fn sums_since(&mut self, change: i64) -> Result<Vec<ScoreRow>>;
+    /// A page of the rows of sums, in the order of their subjects.
+    async fn sums_behind(&mut self, after: Option<&Key>, limit: u32) -> Result<Vec<ScoreRow>>;
     /// Those of these rows of numbers that there are, in no order.
     async fn scores(&mut self, places: &[ScorePlace]) -> Result<Vec<ScoreRow>>;
     /// The rows of a subject's hours from `first` to `last`, in order.

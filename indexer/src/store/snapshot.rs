@@ -8,7 +8,7 @@ use {
             BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Projected, Projection,
             Queries, StepEnd, Steps, TimelineStep,
         },
-        score::{Score, ScorePlace},
+        score::{Score, ScorePlace, ScoreRow},
         scores::{self, unpack},
         version,
     },
@@ -320,17 +320,28 @@ impl Snapshot {
     ) -> Result<Vec<Score>> {
         let mut scores = Vec::new();
         for row in self.rows.scores(&[ScorePlace::of_sums(address)]).await? {
-            let numbers = unpack(&row)?.into_iter().filter(|(key, _)| {
-                key.bucket == window_bucket(window) && key.measure.subject == subject
-            });
-            scores.extend(numbers.map(|(key, value)| Score {
-                measure: key.measure,
-                assurance: key.assurance,
-                mint: key.mint,
-                value,
-            }));
+            scores.extend(self::scores_of(&row, subject, window_bucket(window))?);
         }
         Ok(scores)
+    }
+
+    /// A page of those of whom there are numbers, in the order of their addresses: each with its numbers over all time as one kind
+    /// of subject, which may be none.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn numbered(
+        &mut self,
+        subject: Subject,
+        after: Option<&Key>,
+        limit: u32,
+    ) -> Result<Vec<(Key, Vec<Score>)>> {
+        let rows = self.rows.sums_behind(after, limit).await?;
+        let each = rows.iter().map(|row| {
+            let scores = self::scores_of(row, subject, ALL_TIME)?;
+            Ok((row.0.subject, scores))
+        });
+        each.collect()
     }
 
     /// The sums of everybody over all time, in no order.
@@ -485,4 +496,17 @@ impl Snapshot {
         }
         Ok(ledgers.into_values().collect())
     }
+}
+
+/// The numbers of a row in a bucket, of one kind of subject.
+fn scores_of(row: &ScoreRow, subject: Subject, bucket: i64) -> Result<Vec<Score>> {
+    let numbers = unpack(row)?.into_iter();
+    let wanted = numbers.filter(|(key, _)| key.bucket == bucket && key.measure.subject == subject);
+    let scores = wanted.map(|(key, value)| Score {
+        measure: key.measure,
+        assurance: key.assurance,
+        mint: key.mint,
+        value,
+    });
+    Ok(scores.collect())
 }

@@ -8,9 +8,9 @@ use {
     },
     crate::{
         error::Result,
-        project::program::{Campaign, EntityKind, read},
+        project::program::{Campaign, EntityKind, Entry, read},
         source::{Accounts, Source},
-        store::{Snapshot, Store},
+        store::{Entity, Snapshot, Store},
     },
     quern_api::Key,
     quern_client::census,
@@ -37,9 +37,12 @@ pub struct Chain {
     pub source: Arc<dyn Source>,
 }
 
-/// The campaign's account at a slot; none if it is gone.
+/// The campaign's account; none if it is gone.
 pub(super) struct HeldCampaign {
+    /// The slot that the answer names.
     slot: u64,
+    /// The newest slot that it could be of.
+    newest: u64,
     fixed: Option<Vec<u8>>,
 }
 
@@ -53,41 +56,36 @@ impl Chain {
     /// What the chain holds of a campaign, once the store has all of it, or does not move any more.
     pub(super) async fn campaign(&self, store: &Store, address: &Key) -> Result<HeldCampaign> {
         let held = self.accounts.at(EntityKind::Campaign, &[*address]).await?;
+        let newest = self.accounts.newest_slot().await?;
         let held = HeldCampaign {
             slot: held.slot,
+            newest: newest.max(held.slot),
             fixed: held.accounts.into_iter().next().map(|(_, fixed)| fixed),
         };
-        let (start, mut moved, mut last) = (Instant::now(), Instant::now(), None);
-        loop {
-            let mut snapshot = store.read().await?;
-            let slot = snapshot.cursor().map(|cursor| cursor.slot);
+        let has_all = async |snapshot: &mut Snapshot| {
             let known = snapshot.account(EntityKind::Campaign, address).await?;
             let known = known.map(|entity| (entity.row.seq, entity.row.closed));
-            drop(snapshot);
-            let is_same = match (held.campaign(), known) {
+            Ok(match (held.campaign(), known) {
                 (Some(campaign), Some((seq, false))) => campaign.seq.get() <= seq,
                 (None, Some((_, closed))) => closed,
                 _ => false,
-            };
-            if slot != last {
-                (last, moved) = (slot, Instant::now());
-            }
-            let is_still = moved.elapsed() >= STILL_TIMEOUT || start.elapsed() >= CATCH_UP_TIMEOUT;
-            if is_same || slot.is_some_and(|slot| slot >= held.slot) || is_still {
-                return Ok(held);
-            }
-            tokio::time::sleep(LOOK_PAUSE).await;
-        }
+            })
+        };
+        wait(store, held.newest, has_all).await?;
+        Ok(held)
     }
 
     /// Whether the store's accounts, which the passes before compared with the events, could be compared with the chain's, and the
-    /// first difference. A change that is newer than the node's answer says nothing about it.
+    /// first difference. A change that is newer than the node's answer says nothing about it, nor an answer that may be of a state
+    /// which the store has not reached.
     pub(super) async fn compare(
         &self,
+        store: &Store,
         snapshot: &mut Snapshot,
         counted: &Counted,
         held: &HeldCampaign,
     ) -> Result<(bool, Option<Difference>)> {
+        let is_behind = slot_of(snapshot) < held.newest;
         let stored = match counted.closed {
             true => "a campaign that is gone".to_owned(),
             false => format!("{} changes", counted.seq),
@@ -97,7 +95,7 @@ impl Chain {
                 hole: timeline::tail(snapshot, counted).await?,
                 ..Difference::of_campaign("the campaign's account", "no such account", &stored)
             };
-            let differs = !counted.closed && counted.slot <= held.slot;
+            let differs = !counted.closed && counted.slot <= held.slot && !is_behind;
             return Ok((counted.closed || differs, differs.then_some(difference)));
         };
         let seq = campaign.seq.get();
@@ -106,6 +104,9 @@ impl Chain {
             let differs = counted.slot <= held.slot;
             let difference = || Difference::of_campaign(figure, seq, &stored);
             return Ok((differs, differs.then(difference)));
+        }
+        if seq > counted.seq && is_behind {
+            return Ok((false, None));
         }
         if seq > counted.seq {
             let figure = "the last change of the campaign on the chain";
@@ -138,16 +139,16 @@ impl Chain {
             let difference = Difference::of_campaign(figure, "the same", "another one");
             return Ok((true, Some(difference)));
         }
-        Ok((true, self.entries(snapshot, counted).await?))
+        Ok((true, self.entries(store, snapshot, counted).await?))
     }
 
     /// Every entry that the store believes to be there.
     async fn entries(
         &self,
+        store: &Store,
         snapshot: &mut Snapshot,
         counted: &Counted,
     ) -> Result<Option<Difference>> {
-        let cursor_slot = snapshot.cursor().map_or(0, |cursor| cursor.slot);
         let mut after: Option<Key> = None;
         loop {
             let page = snapshot
@@ -159,34 +160,86 @@ impl Chain {
             after = Some(last.address);
             let live: Vec<_> = page.iter().filter(|entity| !entity.row.closed).collect();
             let addresses: Vec<Key> = live.iter().map(|entity| entity.address).collect();
-            if addresses.is_empty() {
-                continue;
-            }
-            let held = self.accounts.at(EntityKind::Entry, &addresses).await?;
-            let found: HashMap<Key, Vec<u8>> = held.accounts.into_iter().collect();
-            for entity in live {
-                let stored = entity
-                    .row
-                    .state
-                    .as_ref()
-                    .map(|state| state.bytes.as_slice());
-                let fixed = found.get(&entity.address).map(Vec::as_slice);
-                let seq = fixed.and_then(|fixed| census::seq_of(EntityKind::Entry, fixed));
-                // A change behind the store's last walk says nothing about the walk, nor an answer from before the change.
-                let is_newer =
-                    held.slot > cursor_slot && seq.is_none_or(|seq| seq > entity.row.seq);
-                let is_older = held.slot < entity.row.slot;
-                if fixed == stored || is_newer || is_older {
-                    continue;
-                }
-                let entry = |bytes: Option<&[u8]>| {
-                    let entry = bytes.and_then(read::<crate::project::program::Entry>);
-                    entry.map_or("none".to_owned(), |entry| entry.score.get().to_string())
-                };
-                let figure = format!("the score of entry {} on the chain", entity.address);
-                let (expected, found) = (entry(stored), entry(fixed));
-                return Ok(Some(Difference::of_campaign(figure, expected, found)));
+            let found = self.held_entries(&addresses).await?.1;
+            let others = live.into_iter().filter(|entity| {
+                found.get(&entity.address).map(Vec::as_slice) != stored_of(entity)
+            });
+            let others: Vec<Key> = others.map(|entity| entity.address).collect();
+            let difference = self.entries_again(store, &others).await?;
+            if difference.is_some() {
+                return Ok(difference);
             }
         }
+    }
+
+    async fn held_entries(&self, addresses: &[Key]) -> Result<(u64, HashMap<Key, Vec<u8>>)> {
+        if addresses.is_empty() {
+            return Ok(Default::default());
+        }
+        let held = self.accounts.at(EntityKind::Entry, addresses).await?;
+        Ok((held.slot, held.accounts.into_iter().collect()))
+    }
+
+    /// The first of these entries that differs still, once the store has everything that the node's answer could be made from.
+    async fn entries_again(&self, store: &Store, others: &[Key]) -> Result<Option<Difference>> {
+        if others.is_empty() {
+            return Ok(None);
+        }
+        let (slot, found) = self.held_entries(others).await?;
+        let newest = self.accounts.newest_slot().await?.max(slot);
+        wait(store, newest, async |_: &mut Snapshot| Ok(false)).await?;
+        let mut snapshot = store.read().await?;
+        let is_behind = slot_of(&snapshot) < newest;
+        for entity in snapshot.accounts_at(EntityKind::Entry, others).await? {
+            let stored = stored_of(&entity);
+            let fixed = found.get(&entity.address).map(Vec::as_slice);
+            let seq = fixed.and_then(|fixed| census::seq_of(EntityKind::Entry, fixed));
+            let is_newer = is_behind && seq.is_none_or(|seq| seq > entity.row.seq);
+            let is_older = slot < entity.row.slot;
+            if fixed == stored || is_newer || is_older {
+                continue;
+            }
+            let score = |bytes: Option<&[u8]>| {
+                let entry = bytes.and_then(read::<Entry>);
+                entry.map_or("none".to_owned(), |entry| entry.score.get().to_string())
+            };
+            let figure = format!("the score of entry {} on the chain", entity.address);
+            let (expected, found) = (score(stored), score(fixed));
+            return Ok(Some(Difference::of_campaign(figure, expected, found)));
+        }
+        Ok(None)
+    }
+}
+
+/// The bytes that an entry's account must hold; none if it is gone.
+fn stored_of(entity: &Entity) -> Option<&[u8]> {
+    let state = entity.row.state.as_ref().filter(|_| !entity.row.closed);
+    state.map(|state| state.bytes.as_slice())
+}
+
+/// The slot up to which everything is in the store.
+fn slot_of(snapshot: &Snapshot) -> u64 {
+    snapshot.cursor().map_or(0, |cursor| cursor.slot)
+}
+
+/// Waits until the store has everything up to a slot, or enough, or does not move any more.
+async fn wait(
+    store: &Store,
+    slot: u64,
+    mut is_enough: impl AsyncFnMut(&mut Snapshot) -> Result<bool>,
+) -> Result<()> {
+    let (start, mut moved, mut last) = (Instant::now(), Instant::now(), None);
+    loop {
+        let mut snapshot = store.read().await?;
+        let at = slot_of(&snapshot);
+        if last != Some(at) {
+            (last, moved) = (Some(at), Instant::now());
+        }
+        let is_still = moved.elapsed() >= STILL_TIMEOUT || start.elapsed() >= CATCH_UP_TIMEOUT;
+        if at >= slot || is_still || is_enough(&mut snapshot).await? {
+            return Ok(());
+        }
+        drop(snapshot);
+        tokio::time::sleep(LOOK_PAUSE).await;
     }
 }

@@ -16,8 +16,7 @@ use {
         store::{Entity, Milestone, MilestonesQuery, Recorded, Snapshot},
         view::words,
     },
-    quern_api::{Key, ScoreReason},
-    quern_rules::campaign,
+    quern_api::Key,
 };
 
 pub(super) async fn count(
@@ -121,25 +120,16 @@ fn judged(counted: &Counted, milestone: &Milestone, found: &mut Found) -> Option
         let expected = "what the campaign takes".to_owned();
         differs(figure, expected, "another one".to_owned());
     }
-    let before = project::total_before(&event.body, &counted.address);
-    let total = counted.campaign.total_score.get();
-    // An event that changes nothing of the campaign scored nothing: because of the rules, or because the total was full.
-    let judged = project::judge(&counted.campaign, settled, before.unwrap_or(0));
-    let judged = match before {
-        None if judged.score > 0 && total == u64::MAX => project::Judged {
-            score: 0,
-            reason: ScoreReason::TotalFull,
-            ..judged
-        },
-        _ => judged,
-    };
+    let of_campaign = (&counted.address, &counted.campaign);
+    let judged = project::judge_event(of_campaign, &event.body, settled);
+    let changes_it = project::total_before(&event.body, &counted.address).is_some();
     if judged.score != settled.score {
         differs(
             "the score",
             judged.score.to_string(),
             settled.score.to_string(),
         );
-    } else if judged.score > 0 && before.is_none() {
+    } else if judged.score > 0 && !changes_it {
         let expected = format!("campaign {}", counted.address);
         differs(
             "the campaign that its transaction changes",
@@ -199,18 +189,15 @@ async fn entry(
     (provider, entity): (Key, Option<&Entity>),
     (milestones, score): (u64, u64),
 ) -> Result<EntryRow> {
-    let campaign = &counted.campaign;
-    let (pot, total) = (campaign.pot_atoms.get(), campaign.total_score.get());
-    let claimed_atoms = match entity.filter(|entity| entity.row.closed) {
-        Some(entity) => snapshot.last_step(&entity.address).await?,
+    let claimed_atoms = match entity {
+        Some(entity) => snapshot.claim_of(entity).await?,
         None => None,
     };
-    let claimed_atoms = claimed_atoms.and_then(|step| project::claimed_atoms(&step.event.body));
     Ok(EntryRow {
         provider,
         milestones,
         score,
-        amount_atoms: campaign::amount(pot, score.min(total), total),
+        amount_atoms: project::worth(&counted.campaign, score),
         claimed_atoms,
         is_treasury: provider == counted.treasury,
     })

@@ -23,10 +23,7 @@ pub use {
 use {
     crate::{
         error::{IndexerError, Result},
-        project::{
-            key,
-            program::{EntityKind, Protocol},
-        },
+        project::program::EntityKind,
         store::{Snapshot, Store},
     },
     quern_api::Key,
@@ -34,7 +31,8 @@ use {
 
 /// Counts a campaign, writes it, and gives back the first difference.
 ///
-/// With a chain, the store must have reached what the chain holds of the campaign; it is waited for.
+/// With a chain, the store must have reached what the chain holds of the campaign; it is waited for. A store that stays behind is
+/// not compared, which the output says.
 ///
 /// # Errors
 /// If the store is another program's or network's or does not know the campaign, the database or the node fails, or nothing can
@@ -63,7 +61,7 @@ pub async fn tally(
         && found.difference.is_none()
     {
         (summary.is_chain_compared, found.difference) =
-            chain.compare(&mut snapshot, &counted, held).await?;
+            chain.compare(store, &mut snapshot, &counted, held).await?;
     }
     let difference = match found.difference.take() {
         Some(difference) => {
@@ -82,11 +80,7 @@ pub async fn tally(
 }
 
 async fn counted(snapshot: &mut Snapshot, program: Key, address: Key) -> Result<Counted> {
-    let protocols = snapshot.accounts(EntityKind::Protocol, None, 1).await?;
-    let protocol = protocols
-        .first()
-        .and_then(|entity| entity.row.read::<Protocol>());
-    let treasury = protocol.map_or(Key::NONE, |protocol| key(&protocol.treasury_owner));
+    let treasury = snapshot.treasury().await?;
     let found = snapshot.account(EntityKind::Campaign, &address).await?;
     found
         .and_then(|entity| Counted::of(&entity, program, treasury))

@@ -16,13 +16,15 @@ use {
         },
         store::{MilestonesQuery, Recorded, Snapshot, StepEnd},
     },
-    futures::TryStreamExt,
+    futures::{StreamExt, TryStreamExt, stream},
     quern_api::Key,
     std::collections::HashSet,
 };
 
 /// Accounts that miss changes which are looked at.
 const GAPS_LOOKED_AT: u32 = 1_000;
+/// Transactions fetched at a time.
+const FETCHES: usize = 8;
 /// Jobs that are told apart.
 const MOST_CANDIDATES: usize = 20;
 
@@ -120,11 +122,14 @@ async fn untold(
     let tip = chain.source.tip().await?;
     let items = chain.source.walk_of(&counted.address, tip).await?;
     let slots = hole.first_slot..=hole.last_slot;
-    for item in items {
-        if item.failed || !slots.contains(&item.slot) {
-            continue;
-        }
-        let transaction = chain.source.transaction(&item).await?;
+    let items = items
+        .into_iter()
+        .filter(|item| !item.failed && slots.contains(&item.slot));
+    // Some at a time, and each in its place: the first one that the record does not have is named.
+    let mut transactions = stream::iter(items)
+        .map(|item| async move { chain.source.transaction(&item).await })
+        .buffered(FETCHES);
+    while let Some(transaction) = transactions.try_next().await? {
         let decoded = decode::transaction(&counted.program, &transaction)?;
         let ids: Vec<_> = decoded.events.iter().map(|event| event.id).collect();
         let recorded = snapshot.queries().recorded(&ids).await?;

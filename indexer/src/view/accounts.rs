@@ -5,13 +5,13 @@ use {
     crate::{
         project::{
             key,
-            program::{AssetKind, MintConfig, Model, Provider, padded_text},
+            program::{AssetKind, Job, JobState, MintConfig, Model, Provider, padded_text},
         },
         store::{Entity, Score},
     },
     quern_api::{
-        Assurance, ClientPage, ClientTotals, Key, Metric, MintItem, ModelItem, ModelPage,
-        ModelTotals, ProviderItem,
+        Amount, Assurance, ClientItem, ClientJobs, ClientPage, ClientTotals, Key, Metric, MintItem,
+        ModelItem, ModelPage, ModelTotals, ProviderItem,
     },
     std::collections::BTreeMap,
 };
@@ -89,9 +89,99 @@ pub fn model(entity: &Entity, scores: &[Score], mints: &[MintConfig]) -> Option<
     })
 }
 
+/// Jobs that a client created and that have not ended.
+pub fn live_jobs(scores: &[Score]) -> u128 {
+    let count = |metric| number(scores, metric);
+    count(Metric::Jobs).saturating_sub(count(Metric::Ended))
+}
+
+fn number(scores: &[Score], metric: Metric) -> u128 {
+    let scores = scores.iter();
+    let of_metric = scores.filter(|score| score.measure.metric == metric);
+    of_metric.fold(0, |sum, score| sum.saturating_add(score.value))
+}
+
+/// A client in a list, from its numbers and its latest jobs; none if it never created one.
+pub fn client_item(
+    client: Key,
+    scores: &[Score],
+    jobs: &[Entity],
+    mints: &[MintConfig],
+) -> Option<ClientItem> {
+    let created = number(scores, Metric::Jobs);
+    let amounts = |metric| {
+        let mut atoms: BTreeMap<Key, u128> = BTreeMap::new();
+        let scores = scores.iter();
+        for score in scores.filter(|score| score.measure.metric == metric) {
+            let sum = atoms.entry(score.mint).or_default();
+            *sum = sum.saturating_add(score.value);
+        }
+        atoms
+    };
+    let [escrowed, paid, refunded] =
+        [Metric::Escrowed, Metric::Spend, Metric::Refunds].map(amounts);
+    let locked = escrowed.iter().map(|(mint, ever)| {
+        let went = [&paid, &refunded].map(|atoms| atoms.get(mint).copied().unwrap_or(0));
+        (*mint, went.into_iter().fold(*ever, u128::saturating_sub))
+    });
+    let locked: BTreeMap<Key, u128> = locked.filter(|(_, atoms)| *atoms > 0).collect();
+    let shown = |atoms: BTreeMap<Key, u128>| -> Vec<Amount> {
+        let amounts = atoms.into_iter();
+        amounts
+            .map(|(mint, atoms)| amount(atoms, mint, mints))
+            .collect()
+    };
+    (created > 0).then(|| ClientItem {
+        client,
+        jobs: client_jobs(scores, jobs),
+        escrowed: shown(escrowed),
+        paid: shown(paid),
+        refunded: shown(refunded),
+        locked: shown(locked),
+    })
+}
+
+/// Who has a purse and created no job.
+pub fn no_client(client: Key) -> ClientItem {
+    ClientItem {
+        client,
+        jobs: ClientJobs::default(),
+        escrowed: Vec::new(),
+        paid: Vec::new(),
+        refunded: Vec::new(),
+        locked: Vec::new(),
+    }
+}
+
+fn client_jobs(scores: &[Score], jobs: &[Entity]) -> ClientJobs {
+    let mut counted = ClientJobs {
+        created: number(scores, Metric::Jobs),
+        ended: number(scores, Metric::Ended),
+        ..ClientJobs::default()
+    };
+    let mut found = 0_u128;
+    let jobs = jobs.iter().filter(|entity| !entity.row.closed);
+    for job in jobs.filter_map(|entity| entity.row.read::<Job>()) {
+        let Some(state) = JobState::from_code(job.state) else {
+            continue;
+        };
+        let count = match state {
+            JobState::Open => &mut counted.open,
+            JobState::Taken => &mut counted.taken,
+            JobState::Submitted => &mut counted.submitted,
+            JobState::Rejected => &mut counted.rejected,
+            JobState::Convicted => &mut counted.convicted,
+        };
+        *count = count.saturating_add(1);
+        found += 1;
+    }
+    counted.older = live_jobs(scores).saturating_sub(found);
+    counted
+}
+
 /// A client, from its purses and numbers.
 pub fn client(
-    client: Key,
+    client: ClientItem,
     purses: &[Entity],
     scores: &[Score],
     mints: &[MintConfig],

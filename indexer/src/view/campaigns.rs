@@ -9,8 +9,7 @@ use {
         },
         store::{Entity, Milestone, Recorded},
     },
-    quern_api::{CampaignItem, CampaignState, EntryItem, Key, ScoreReason, ScoredMilestone},
-    quern_rules::campaign,
+    quern_api::{CampaignItem, CampaignState, EntryItem, Key, ScoredMilestone},
 };
 
 /// A campaign as it was last, and where it stands at the store's time.
@@ -76,8 +75,8 @@ pub fn entry_item(record: &EntryRecord<'_>, mints: &[MintConfig]) -> Option<Entr
     let entity = record.entry;
     let entry = entity.row.read::<Entry>()?;
     let campaign = record.campaign.row.read::<program::Campaign>()?;
-    let (score, total) = (entry.score.get(), campaign.total_score.get());
-    let worth = campaign::amount(campaign.pot_atoms.get(), score.min(total), total);
+    let score = entry.score.get();
+    let worth = project::worth(&campaign, score);
     let mint = key(&campaign.mint);
     let provider = key(&entry.provider);
     let (claimable, why) = why(record, &campaign, worth);
@@ -151,12 +150,7 @@ pub fn scored_milestone(
         return None;
     };
     let values = campaign.row.read::<program::Campaign>()?;
-    let before = project::total_before(&event.body, &campaign.address);
-    let mut judged = project::judge(&values, settled, before.unwrap_or(0));
-    // It changed nothing of the campaign: the total was full.
-    if before.is_none() && judged.score > 0 && values.total_score.get() == u64::MAX {
-        (judged.score, judged.reason) = (0, ScoreReason::TotalFull);
-    }
+    let judged = project::judge_event((&campaign.address, &values), &event.body, settled);
     Some(ScoredMilestone {
         signature: milestone.id.signature,
         slot: event.slot,

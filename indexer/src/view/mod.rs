@@ -21,7 +21,9 @@ pub mod words;
 mod work;
 
 pub use {
-    accounts::{client, mint_item, model, model_item, provider_item},
+    accounts::{
+        client, client_item, live_jobs, mint_item, model, model_item, no_client, provider_item,
+    },
     audit::audit,
     campaigns::{EntryRecord, campaign_item, entry_item, scored_milestone},
     describe::describe,

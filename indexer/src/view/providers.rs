@@ -84,7 +84,7 @@ fn level_totals(scores: &[Score], mints: &[MintConfig]) -> Vec<LevelTotals> {
             // Those are of models and clients.
             Metric::Royalties | Metric::Spend | Metric::Fees => {}
             // Those have no assurance level.
-            Metric::Claims => {}
+            Metric::Claims | Metric::Escrowed | Metric::Refunds | Metric::Jobs | Metric::Ended => {}
         }
     }
     levels.into_values().collect()

@@ -24,8 +24,10 @@ pub struct WorkRecord<'a> {
     pub market: &'a [Entity],
     /// The jobs that it took last.
     pub taken: &'a [Entity],
-    /// The campaigns that it joined last, each with its entry.
+    /// Campaigns in which it has a score, each with its entry.
     pub entries: &'a [(Entity, Entity)],
+    /// Whether there may be more of these.
+    pub is_cut: bool,
     /// The store's time.
     pub now: i64,
     /// The mint of rewards, if they are configured.
@@ -40,6 +42,7 @@ pub fn work(record: &WorkRecord<'_>, mints: &[MintConfig]) -> Option<WorkPage> {
         owner: record.owner,
         reasons: reasons(record, &provider, &market),
         waiting: waiting(record, &provider, mints),
+        campaigns_cut: record.is_cut,
         market,
     })
 }

@@ -204,7 +204,8 @@ pub(super) fn shaped_table(
             tbody {
                 @for row in rows { tr {
                     @for (cell, (title, is_number)) in row.iter().zip(titles) {
-                        td data-label=(title) .right[*is_number] { (cell) }
+                        // One box a cell: on a narrow screen it stands beside its title, whatever is in it.
+                        td data-label=(title) .right[*is_number] { div { (cell) } }
                     }
                 } }
             }

@@ -36,6 +36,8 @@ pub struct Node {
     /// Newest last: signature, slot, whether it failed, its reply.
     pub transactions: Vec<(String, u64, bool, Value)>,
     pub finalized: u64,
+    /// How many slots newer the accounts are that it answers with than the slot that it names.
+    pub newer_slots: u64,
     pub genesis: String,
     /// What it names from its first listing on.
     pub genesis_after_listing: Option<String>,
@@ -63,6 +65,7 @@ impl Default for Node {
         Self {
             transactions: Vec::new(),
             finalized: 0,
+            newer_slots: 0,
             genesis: GENESIS.to_owned(),
             genesis_after_listing: None,
             asked: HashSet::new(),
@@ -134,13 +137,18 @@ impl Node {
         reply
     }
 
-    /// What accounts hold that are final.
+    /// The newest slot of which it has accounts.
+    fn newest(&self) -> u64 {
+        self.finalized + self.newer_slots
+    }
+
+    /// What accounts hold.
     fn held(&self) -> Option<Held> {
         let final_ones = self
             .events
             .as_ref()?
             .iter()
-            .filter(|event| event.slot <= self.finalized);
+            .filter(|event| event.slot <= self.newest());
         let mut held = Held::new();
         for change in final_ones.flat_map(|event| event.body.changes()) {
             let key = (change.kind, change.address);
@@ -268,6 +276,7 @@ async fn answer(State(node): State<Shared>, Json(request): Json<Value>) -> Respo
         "getSlot" if params[0]["commitment"] == "confirmed" => {
             json!(node.transactions.last().map_or(0, |newest| newest.1))
         }
+        "getSlot" if params[0]["commitment"] == "processed" => json!(node.newest()),
         "getSlot" => json!(node.finalized),
         "getSignaturesForAddress" if params[1]["commitment"] == "confirmed" => {
             node.page(&params[1])

@@ -192,6 +192,15 @@ pub struct Mood {
     pub left_out_of_accounts: bool,
     /// How many atoms less than its total each vault holds.
     pub stolen_atoms: i64,
+    /// How many slots newer the accounts are that it answers with than the slot that it names.
+    pub newer_slots: u64,
+}
+
+impl Mood {
+    /// The newest slot of which it has accounts.
+    fn newest(&self) -> u64 {
+        self.finalized + self.newer_slots
+    }
 }
 
 /// A node without a network.
@@ -201,6 +210,8 @@ pub struct Node {
     pub mood: Arc<Mutex<Mood>>,
     /// Told when the process dies: the call that it dies at is never answered.
     pub died: Arc<Notify>,
+    /// Told each time that the newest slot is asked for.
+    pub asked_newest: Arc<Notify>,
 }
 
 impl Node {
@@ -214,11 +225,13 @@ impl Node {
             left_out: None,
             left_out_of_accounts: true,
             stolen_atoms: 0,
+            newer_slots: 0,
         };
         Self {
             chain,
             mood: Arc::new(Mutex::new(mood)),
             died: Arc::new(Notify::new()),
+            asked_newest: Arc::new(Notify::new()),
         }
     }
 
@@ -425,13 +438,13 @@ impl RpcSender for Node {
 impl Accounts for Node {
     async fn of_kind(&self, kind: EntityKind, part: Option<u8>) -> IndexerResult<Held> {
         assert_eq!(part, None);
-        let slot = self.mood().finalized;
-        let accounts = self.chain.accounts(slot).into_iter();
+        let mood = self.mood();
+        let accounts = self.chain.accounts(mood.newest()).into_iter();
         let accounts = accounts
             .filter(|((found, _), _)| *found == kind as u8)
             .map(|((_, address), bytes)| (Key(address.to_bytes()), bytes));
         Ok(Held {
-            slot,
+            slot: mood.finalized,
             accounts: accounts.collect(),
         })
     }
@@ -444,12 +457,8 @@ impl Accounts for Node {
     }
 
     async fn token_atoms(&self, accounts: &[Key]) -> IndexerResult<(u64, Vec<Option<u64>>)> {
-        let Mood {
-            finalized: slot,
-            stolen_atoms,
-            ..
-        } = self.mood();
-        let held = self.chain.accounts(slot);
+        let mood = self.mood();
+        let held = self.chain.accounts(mood.newest());
         let configs = held
             .iter()
             .filter(|((kind, _), _)| *kind == EntityKind::MintConfig as u8);
@@ -461,8 +470,13 @@ impl Accounts for Node {
             .collect();
         let atoms = accounts.iter().map(|account| {
             let total = totals.get(account)?;
-            Some(total.saturating_add_signed(-stolen_atoms))
+            Some(total.saturating_add_signed(-mood.stolen_atoms))
         });
-        Ok((slot, atoms.collect()))
+        Ok((mood.finalized, atoms.collect()))
+    }
+
+    async fn newest_slot(&self) -> IndexerResult<u64> {
+        self.asked_newest.notify_one();
+        Ok(self.mood().newest())
     }
 }

@@ -4,7 +4,9 @@ use {
     super::{PgRows, audit, columns},
     crate::{
         error::Result,
-        project::{EntityKey, EntityRow, Event, EventId, Settlement, program::EntityKind},
+        project::{
+            ALL_TIME, EntityKey, EntityRow, Event, EventId, Settlement, program::EntityKind,
+        },
         store::audit::AuditRow,
         store::rows::{
             Cursor, DeadLetter, Entity, Gap, Holes, JobsQuery, Meta, Milestone, MilestonesQuery,
@@ -435,6 +437,18 @@ impl Queries for PgRows {
     async fn sums_since(&mut self, change: i64) -> Result<Vec<ScoreRow>> {
         let found = sqlx::query(CHANGED).bind(change);
         all(&found.fetch_all(&mut **self).await?, columns::score)
+    }
+
+    async fn sums_behind(&mut self, after: Option<&Key>, limit: u32) -> Result<Vec<ScoreRow>> {
+        let found = sqlx::query(
+            "SELECT bucket, subject, numbers FROM score WHERE bucket = $1 AND subject > $2 ORDER BY subject LIMIT $3",
+        )
+        .bind(ALL_TIME)
+        .bind(after.map_or(&[][..], |subject| &subject.0[..]))
+        .bind(i64::from(limit))
+        .fetch_all(&mut **self)
+        .await?;
+        all(&found, columns::score)
     }
 
     async fn scores(&mut self, places: &[ScorePlace]) -> Result<Vec<ScoreRow>> {

@@ -4,7 +4,9 @@ use {
     super::{SqliteRows, audit, bulk, columns, numbers::numbers_sql},
     crate::{
         error::Result,
-        project::{EntityKey, EntityRow, Event, EventId, Settlement, program::EntityKind},
+        project::{
+            ALL_TIME, EntityKey, EntityRow, Event, EventId, Settlement, program::EntityKind,
+        },
         store::audit::AuditRow,
         store::rows::{
             Cursor, DeadLetter, Entity, Gap, Holes, JobsQuery, Meta, Milestone, MilestonesQuery,
@@ -33,6 +35,10 @@ macro_rules! entity_columns {
 /// Sums that changed. The bucket stands in the text as in the index: only then the index serves.
 const CHANGED: &str = "SELECT bucket, subject, numbers FROM score INDEXED BY score_change \
     WHERE bucket = -9223372036854775808 AND change > ?";
+
+/// Rows of sums, in the order of the key.
+const SUMS_BEHIND: &str = "SELECT bucket, subject, numbers FROM score WHERE bucket = ? AND subject > ? \
+    ORDER BY subject LIMIT ?";
 
 /// Which events are recorded. Crossed in this order, the wanted rows are gone through and each is looked up.
 fn recorded_sql(ids: usize) -> String {
@@ -535,6 +541,17 @@ impl Queries for SqliteRows {
         )
     }
 
+    async fn sums_behind(&mut self, after: Option<&Key>, limit: u32) -> Result<Vec<ScoreRow>> {
+        let found = sqlx::query(SUMS_BEHIND)
+            .bind(ALL_TIME)
+            .bind(after.map_or(&[][..], |subject| &subject.0[..]))
+            .bind(limit);
+        all(
+            &found.fetch_all(&mut *self.transaction).await?,
+            columns::score,
+        )
+    }
+
     async fn scores(&mut self, places: &[ScorePlace]) -> Result<Vec<ScoreRow>> {
         let mut scores = Vec::new();
         for some in bulk::parts(places) {
@@ -760,6 +777,11 @@ mod tests {
         assert!(
             changed.contains("score_change (change>?)") && !changed.contains("TEMP B-TREE"),
             "{changed}"
+        );
+        let sums = plan(&engine, SUMS_BEHIND).await;
+        assert!(
+            sums.contains("PRIMARY KEY (bucket=? AND subject>?)") && !sums.contains("TEMP B-TREE"),
+            "{sums}"
         );
         let accounts = plan(&engine, &entities_of_sql(2)).await;
         assert!(

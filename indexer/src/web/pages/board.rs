@@ -69,6 +69,8 @@ fn meaning(ranked: Ranked, metric: Metric) -> &'static str {
         (_, Metric::Spend) => "Who paid most for settled work.",
         (_, Metric::Claims) => "Who claimed most from campaigns.",
         (_, Metric::Fees) => "Whose payments carried most fees to the protocol.",
+        // The API ranks nobody by these.
+        (_, Metric::Escrowed | Metric::Refunds | Metric::Jobs | Metric::Ended) => "",
     }
 }
 

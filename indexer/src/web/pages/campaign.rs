@@ -16,6 +16,7 @@ use {
     },
     maud::{Markup, html},
     quern_api::{CampaignItem, CampaignPage, EntryItem},
+    quern_rules::campaign as rules,
 };
 
 const ENTRIES: u32 = 40;
@@ -73,8 +74,8 @@ fn head(campaign: &CampaignItem) -> Markup {
 }
 
 fn tiles(site: &Site, campaign: &CampaignItem) -> Markup {
-    let left = campaign.pot_atoms.saturating_sub(campaign.claimed_atoms);
-    let shared = match campaign.total_score > campaign.pot_atoms {
+    let left = rules::left(campaign.pot_atoms, campaign.claimed_atoms);
+    let shared = match rules::is_shared(campaign.pot_atoms, campaign.total_score) {
         true => html! { "more than the pot: each gets its share" },
         false => html! { "the pot holds it: each gets its score" },
     };
@@ -104,9 +105,9 @@ fn tiles(site: &Site, campaign: &CampaignItem) -> Markup {
 
 fn times(campaign: &CampaignItem) -> Markup {
     parts::facts(&[
-        ("Results score from", parts::time(campaign.start)),
-        ("until before", parts::time(campaign.end)),
-        ("They settle by", parts::time(campaign.settle_by)),
+        ("Scoring from", parts::time(campaign.start)),
+        ("Scoring until", parts::time(campaign.end)),
+        ("Settle by", parts::time(campaign.settle_by)),
         ("Claims until", parts::time(campaign.claim_by)),
     ])
 }

@@ -11,7 +11,7 @@ use {
     },
     axum::extract::{Path, State, rejection::PathRejection},
     maud::{Markup, html},
-    quern_api::{ClientPage, ClientTotals},
+    quern_api::{Amount, ClientItem, ClientPage, ClientTotals, Key},
 };
 
 pub(in crate::web) async fn client(
@@ -28,6 +28,7 @@ pub(in crate::web) async fn client(
         p .eyebrow { "Client" }
         h1 { (text::short(&address)) }
         (parts::facts(&[("Address", parts::whole(&address))]))
+        (activity(site, &page.client))
         (totals(site, &page.totals))
         (purse::section(site, &page.purses))
         (jobs)
@@ -38,6 +39,65 @@ pub(in crate::web) async fn client(
         freshness: Some(Freshness::of(&reply)),
         body,
     })
+}
+
+/// What it locked, paid and got back, mint by mint, and its jobs by state.
+fn activity(site: &Site, client: &ClientItem) -> Markup {
+    let jobs = &client.jobs;
+    let states = [
+        ("wait for a provider", u128::from(jobs.open)),
+        ("worked on", jobs.taken.into()),
+        ("under review", jobs.submitted.into()),
+        ("before an arbiter", jobs.rejected.into()),
+        ("convicted", jobs.convicted.into()),
+        ("older", jobs.older),
+    ];
+    let live: Vec<String> = states
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(state, count)| format!("{} {state}", text::grouped(count)))
+        .collect();
+    let live = match live.is_empty() {
+        true => "none of them waits".to_owned(),
+        false => live.join(", "),
+    };
+    let titles = [
+        ("Mint", false),
+        ("Locked ever", true),
+        ("Paid of it", true),
+        ("Given back", true),
+        ("Locked now", true),
+    ];
+    let of = |amounts: &[Amount], mint: &Key| {
+        let found: Vec<Amount> = amounts
+            .iter()
+            .filter(|amount| amount.mint == *mint)
+            .cloned()
+            .collect();
+        parts::moneys(site, &found)
+    };
+    let row = |amount: &Amount| {
+        let mint = &amount.mint;
+        vec![
+            parts::mint(site, mint),
+            of(&client.escrowed, mint),
+            of(&client.paid, mint),
+            of(&client.refunded, mint),
+            of(&client.locked, mint),
+        ]
+    };
+    let rows: Vec<Vec<Markup>> = client.escrowed.iter().map(row).collect();
+    html! {
+        (parts::tiles(&[
+            ("Jobs created".to_owned(), parts::count(jobs.created), html! { (live) }),
+            ("Jobs ended".to_owned(), parts::count(jobs.ended), html! { "paid, cancelled, expired or decided" }),
+        ]))
+        section .card {
+            h2 { "What it locked" }
+            @if rows.is_empty() { (parts::empty("It never created a job.")) }
+            @else { (parts::table("What it locked for jobs and what became of it", &titles, &rows)) }
+        }
+    }
 }
 
 fn totals(site: &Site, totals: &[ClientTotals]) -> Markup {

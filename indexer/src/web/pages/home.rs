@@ -32,7 +32,7 @@ pub(in crate::web) async fn home(State(web): State<Web>, uri: Uri) -> Result<Pag
         metric: Metric::Spend,
         here: "/",
         title: "Paid for settled work",
-        empty: "Nothing was paid in this time.",
+        empty: "Nothing was paid",
     };
     let spending = spending.section(&web, &params).await?;
     let request = BoardsRequest {

@@ -17,6 +17,10 @@ pub(super) fn metric_name(metric: Metric) -> &'static str {
         Metric::Spend => "Spending",
         Metric::Fees => "Fees",
         Metric::Claims => "Campaign claims",
+        Metric::Escrowed => "Locked",
+        Metric::Refunds => "Given back",
+        Metric::Jobs => "Jobs created",
+        Metric::Ended => "Jobs ended",
     }
 }
 

@@ -37,7 +37,7 @@ pub(in crate::web) async fn provider(
         metric: Metric::Earned,
         here: &format!("/providers/{}", page.owner),
         title: "Earnings over time",
-        empty: "It earned nothing in this time.",
+        empty: "It earned nothing",
     };
     let earnings = earnings.section(&web, &params).await?;
     let campaigns = campaigns::of_provider(&web, &page.owner).await?;
