@@ -58,6 +58,10 @@ pub struct SubscribeUpdate {
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "each is moved once, and soon gone"
+)]
 pub enum Update {
     #[prost(message, tag = "3")]
     Slot(Slot),
