@@ -340,25 +340,3 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let stopped = indexer.stop().await;
     ended.and(stopped)
 }
-
-#[cfg(all(test, not(feature = "yellowstone")))]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_stream_is_refused_where_nothing_reads_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = format!("sqlite:{}", folder.path().join("db").display());
-        let config = Config {
-            yellowstone_url: Some("http://127.0.0.1:10000".to_owned()),
-            ..Config::local("http://127.0.0.1:1", store)
-        };
-        let error = Indexer::start(config).await.err().unwrap();
-        assert!(
-            error.to_string().contains("--features yellowstone"),
-            "{error}"
-        );
-    }
-}
