@@ -2,12 +2,12 @@
 
 use {
     super::{
-        YellowstoneOptions,
         held::{Head, Held},
         messages::{
             BlockFilter, FINALIZED, Ping, SlotFilter, SubscribeRequest, SubscribeUpdate,
             TransactionFilter, Update,
         },
+        options::YellowstoneOptions,
         progress::{Progress, Step},
     },
     crate::metrics,
