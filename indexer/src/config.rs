@@ -24,6 +24,12 @@ pub struct Config {
     /// The node's WebSocket address; its notices end the pause between looks early
     #[arg(long, env = "QUERN_WS_URL", hide_env_values = true)]
     pub ws_url: Option<String>,
+    /// A Yellowstone gRPC server beside the node: its stream brings transactions before they are asked for
+    #[arg(long, env = "QUERN_YELLOWSTONE_URL", hide_env_values = true)]
+    pub yellowstone_url: Option<String>,
+    /// The token that the Yellowstone server asks for; better in the environment or the file, for command lines are public
+    #[arg(long, env = "QUERN_YELLOWSTONE_TOKEN", hide_env_values = true)]
+    pub yellowstone_token: Option<String>,
     /// The store: sqlite:PATH or postgres://USER@HOST/DATABASE
     #[arg(
         long,
@@ -82,6 +88,8 @@ impl Config {
         Self {
             url: url.into(),
             ws_url: None,
+            yellowstone_url: None,
+            yellowstone_token: None,
             store: store.into(),
             role: Role::default(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),

@@ -19,6 +19,22 @@ pub enum IndexerError {
          networks"
     )]
     NoProgram,
+    /// This binary knows no streams.
+    #[error(
+        "this quern-indexer was built without streams: build it with cargo build --package quern-indexer --features yellowstone, or \
+         leave out --yellowstone-url"
+    )]
+    NoYellowstone,
+    /// A token that cannot be sent.
+    #[error(
+        "--yellowstone-token has characters that no token has: write the one that the stream's operator gave, on one line"
+    )]
+    BadToken,
+    /// A token for nobody.
+    #[error(
+        "--yellowstone-token names no stream: name one with --yellowstone-url, or leave it out"
+    )]
+    NoStream,
     /// The store's address has an unknown form.
     #[error(
         "store \"{0}\" is not one that can be kept: write sqlite:PATH or postgres://USER@HOST/DATABASE, for example \

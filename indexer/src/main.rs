@@ -209,7 +209,11 @@ impl Command {
     fn nodes(&self) -> Vec<String> {
         match self {
             Self::Run(config) => {
-                let urls = [Some(config.url.clone()), config.ws_url.clone()];
+                let urls = [
+                    Some(config.url.clone()),
+                    config.ws_url.clone(),
+                    config.yellowstone_url.clone(),
+                ];
                 urls.into_iter().flatten().collect()
             }
             Self::Tally(options) => vec![options.url.clone()],

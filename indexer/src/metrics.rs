@@ -34,6 +34,25 @@ struct CallLabels {
     ok: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StreamLabels {
+    what: &'static str,
+}
+
+/// What became of the stream's transactions, and of the stream. There is one stream a process.
+static STREAMED: LazyLock<Family<StreamLabels, Counter>> = LazyLock::new(Family::default);
+static STREAM_OPEN: LazyLock<Whole> = LazyLock::new(Whole::default);
+
+/// Notes what became of transactions of a Yellowstone stream, or of the stream.
+pub fn streamed(what: &'static str, count: u64) {
+    STREAMED.get_or_create(&StreamLabels { what }).inc_by(count);
+}
+
+/// Notes whether there is a Yellowstone stream now.
+pub fn stream_open(is_open: bool) {
+    STREAM_OPEN.set(is_open.into());
+}
+
 /// Calls to nodes. There is one node a process.
 static CALLS: LazyLock<Family<CallLabels, Counter>> = LazyLock::new(Family::default);
 
@@ -108,6 +127,10 @@ impl Default for Metrics {
         registry.register("request_seconds", about, Family::clone(&durations));
         let about = "Calls to the node by method";
         registry.register("rpc_calls", about, Family::clone(&CALLS));
+        let about = "What became of a Yellowstone stream and its transactions; only \"used\" saved a call to the node";
+        registry.register("yellowstone", about, Family::clone(&STREAMED));
+        let about = "1 while a Yellowstone stream is open";
+        registry.register("yellowstone_open", about, STREAM_OPEN.clone());
         let mut gauge = |name: &str, about: &str| {
             let gauge = Whole::default();
             registry.register(name, about, gauge.clone());
@@ -213,6 +236,8 @@ mod tests {
             .clone()
             .answered("/v1/jobs", 200, Duration::from_millis(3));
         called("getSlot", false);
+        streamed("used", 7);
+        stream_open(true);
         let now = Now {
             events: u64::MAX,
             ..Now::default()
@@ -223,6 +248,8 @@ mod tests {
             "quern_indexer_request_seconds_bucket{le=\"0.005\",route=\"/v1/jobs\"} 2",
             "quern_indexer_events 18446744073709551615",
             "quern_indexer_whole_history 0",
+            "quern_indexer_yellowstone_total{what=\"used\"} 7",
+            "quern_indexer_yellowstone_open 1",
             "# EOF",
         ] {
             assert!(text.contains(line), "{line}: {text}");

@@ -1,5 +1,7 @@
 //! Starting and stopping: follower and HTTP server in one process.
 
+#[cfg(feature = "yellowstone")]
+use crate::source::yellowstone::{YellowstoneOptions, YellowstoneSource};
 use {
     crate::{
         api::{self, ApiState, Streams},
@@ -15,10 +17,9 @@ use {
         store::{self, Role, Store},
         web,
     },
-    quern_api::Key,
     quern_client::config::is_local,
     quern_serve::{Bounds, Gate, Lifetimes, Limits, Shares},
-    std::{net::SocketAddr, path::Path, sync::Arc, time::Duration},
+    std::{net::SocketAddr, sync::Arc, time::Duration},
     tokio::{net::TcpListener, sync::watch, task::JoinHandle},
 };
 
@@ -63,8 +64,7 @@ impl Indexer {
         if config.role != Role::Replica {
             mend(&store).await?;
         }
-        let (source, node) =
-            open_source(config.recording.as_deref(), &config.program_id, node).await?;
+        let (source, node) = open_source(&config, node).await?;
         let health = Health::default();
         let (accounts, ahead) = node.unzip();
         let auditor = accounts
@@ -283,22 +283,47 @@ type Known = (Arc<dyn Accounts>, Arc<dyn Ahead>);
 
 /// Where transactions come from, and what else that node knows: a recording holds transactions alone.
 async fn open_source(
-    recording: Option<&Path>,
-    program: &Key,
+    config: &Config,
     node: RpcOptions,
 ) -> Result<(Arc<dyn Source>, Option<Known>)> {
-    Ok(match recording {
+    Ok(match &config.recording {
         Some(path) => {
-            let (path, program) = (path.to_owned(), *program);
+            let (path, program) = (path.clone(), config.program_id);
             let open = move || FileSource::open(&path, &program);
             (Arc::new(tokio::task::spawn_blocking(open).await??), None)
         }
         None => {
             let source = Arc::new(RpcSource::new(node));
             let known: Known = (Arc::clone(&source) as _, Arc::clone(&source) as _);
-            (source, Some(known))
+            (beside_a_stream(config, source)?, Some(known))
         }
     })
+}
+
+/// A node, with the stream that the settings name. A replica reads no transactions.
+#[cfg(feature = "yellowstone")]
+fn beside_a_stream(config: &Config, node: Arc<RpcSource>) -> Result<Arc<dyn Source>> {
+    let token = config.yellowstone_token.as_deref();
+    let Some(url) = &config.yellowstone_url else {
+        return match token {
+            Some(_) => Err(IndexerError::NoStream),
+            None => Ok(node),
+        };
+    };
+    let options = YellowstoneOptions::new(url, token, config.program_id)?;
+    if config.role == Role::Replica {
+        return Ok(node);
+    }
+    Ok(Arc::new(YellowstoneSource::new(node, options)?))
+}
+
+#[cfg(not(feature = "yellowstone"))]
+fn beside_a_stream(config: &Config, node: Arc<RpcSource>) -> Result<Arc<dyn Source>> {
+    match (&config.yellowstone_url, &config.yellowstone_token) {
+        (None, None) => Ok(node),
+        (None, Some(_)) => Err(IndexerError::NoStream),
+        (Some(_), _) => Err(IndexerError::NoYellowstone),
+    }
 }
 
 /// Runs an indexer until `shutdown` completes.

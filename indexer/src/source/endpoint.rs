@@ -38,6 +38,27 @@ impl Endpoint {
         })
     }
 
+    /// The address of a Yellowstone gRPC stream.
+    ///
+    /// # Errors
+    /// If it is none, or has a path: gRPC has its own, and one with a key would be left out without a word.
+    #[cfg(feature = "yellowstone")]
+    pub fn stream(text: &str) -> Result<Self> {
+        let found = Self::parse(text, &["http", "https"]).ok_or(Self::no_stream())?;
+        match found.0.path() == "/" && found.0.query().is_none() {
+            true => Ok(found),
+            false => Err(Self::no_stream()),
+        }
+    }
+
+    #[cfg(feature = "yellowstone")]
+    pub(super) fn no_stream() -> IndexerError {
+        IndexerError::BadUrl {
+            option: "--yellowstone-url",
+            form: "http://HOST:PORT or https://HOST:PORT, and a key as --yellowstone-token",
+        }
+    }
+
     fn parse(text: &str, schemes: &[&str]) -> Option<Self> {
         let url = Url::parse(text).ok()?;
         (schemes.contains(&url.scheme()) && url.has_host()).then_some(Self(url))
@@ -105,6 +126,27 @@ mod tests {
         let plain = Endpoint::notices("wss://host").unwrap();
         assert_eq!(plain.to_string(), "wss://host");
         assert_eq!(plain.hide_keys("as it was"), "as it was");
+    }
+
+    #[cfg(feature = "yellowstone")]
+    #[test]
+    fn the_address_of_a_stream_has_no_path() {
+        assert_eq!(
+            Endpoint::stream("https://host:10000/").unwrap().to_string(),
+            "https://host:10000"
+        );
+        for text in [
+            "host:1",
+            "wss://host",
+            "http://h/KEY",
+            "http://h?api-key=KEY",
+        ] {
+            let error = Endpoint::stream(text).unwrap_err().to_string();
+            assert!(
+                error.starts_with("--yellowstone-url is not") && !error.contains("KEY"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 mod endpoint;
 mod file;
 mod rpc;
+#[cfg(feature = "yellowstone")]
+pub mod yellowstone;
 
 pub use {
     endpoint::Endpoint,

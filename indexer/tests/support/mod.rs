@@ -12,5 +12,7 @@ pub mod simulated;
 #[macro_use]
 pub mod tested;
 pub mod transaction;
+#[cfg(feature = "yellowstone")]
+pub mod yellowstone;
 
 pub use {history::*, tested::*};

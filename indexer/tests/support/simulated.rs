@@ -101,6 +101,17 @@ impl Chain {
         self.landed.last().unwrap().slot
     }
 
+    /// Every slot with what was told in it, as nodes answer for it.
+    pub fn told(&self) -> BTreeMap<u64, Vec<Value>> {
+        let mut told: BTreeMap<u64, Vec<Value>> = BTreeMap::new();
+        for landed in self.landed.iter().filter(|landed| !landed.failed) {
+            told.entry(landed.slot)
+                .or_default()
+                .push(landed.reply.clone());
+        }
+        told
+    }
+
     /// A slot in the middle of the history in which something was told.
     pub fn middle_slot(&self) -> u64 {
         let telling = self

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use super::suites;
 use crate::rules::{circles, dependencies, instructions, invariants, words};
 use crate::shell::{self, Step, say, succeeds};
 use crate::{docs, idl};
@@ -17,7 +18,8 @@ pub fn all(problems: &mut Problems) {
     note(problems, "dependencies", dependencies::check());
     note(problems, "IDL", idl::check());
     note(problems, "reference", docs::check());
-    note(problems, "lints", lint(&["--workspace", "--all-targets"]));
+    let all = [&["--workspace", "--all-targets"], suites::OPTIONAL].concat();
+    note(problems, "lints", lint(&all));
     note(problems, "golden vectors", golden());
 }
 

@@ -118,11 +118,12 @@ fn with_packages(args: &[String]) -> Vec<String> {
         .iter()
         .any(|arg| arg.starts_with("-p") || arg.starts_with("--package"));
     let all = if picks {
-        None
+        Vec::new()
     } else {
-        Some("--workspace".to_owned())
+        [&["--workspace"], suites::OPTIONAL].concat()
     };
-    all.into_iter().chain(args.iter().cloned()).collect()
+    let all = all.into_iter().map(str::to_owned);
+    all.chain(args.iter().cloned()).collect()
 }
 
 fn run_tests(args: &[String], problems: &mut Problems, counts: &mut Counts) {

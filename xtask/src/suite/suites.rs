@@ -19,6 +19,9 @@ pub struct Suite {
 /// Without the local network a test of bytecode builds in a fraction of the time.
 const BYTECODE: &[&str] = &["quern-tests"];
 
+/// Features that are off unless somebody asks for them; lints and tests do. Builds of the commands leave them out, so both are compiled.
+pub const OPTIONAL: &[&str] = &["--features", "quern-indexer/yellowstone"];
+
 /// All of them. Together they name every package of the workspace.
 const ALL: &[Suite] = &[
     suite("rules", "money and time", &["quern-rules"], &[], false),
@@ -98,7 +101,7 @@ const ALL: &[Suite] = &[
         "indexer",
         "indexer and HTTP API",
         &["quern-indexer", "quern-api"],
-        &[],
+        OPTIONAL,
         false,
     ),
     suite(
