@@ -124,9 +124,10 @@ enum Cli {
         out: Option<PathBuf>,
     },
     /// Measure compute units and sizes, then products and the sentence encoder: docs/BENCHMARKS.md, target/bench/summary.json;
-    /// `bench program` and `bench models` measure one of the two, `bench indexer` the indexer, `bench gateway` the gateway
+    /// `bench program` and `bench models` measure one of the two, `bench indexer` the indexer, `bench lag` only its
+    /// lag behind the local network, `bench gateway` the gateway
     Bench {
-        /// `program`, `models`, `indexer` or `gateway`, and what is passed to the benchmark
+        /// `program`, `models`, `indexer`, `lag` or `gateway`, and what is passed to the benchmark
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
@@ -178,6 +179,7 @@ fn run(cli: Cli) -> Result<()> {
             Some((first, rest)) if first == "program" => start::bench(rest),
             Some((first, rest)) if first == "models" => start::models_bench(rest),
             Some((first, rest)) if first == "indexer" => start::indexer_bench(rest),
+            Some((first, rest)) if first == "lag" => start::lag_bench(rest),
             Some((first, rest)) if first == "gateway" => start::gateway_bench(rest),
             _ => start::bench(&args).and_then(|()| start::models_bench(&[])),
         },

@@ -15,6 +15,8 @@ use crate::toolchain::Toolchain;
 pub const DEMO: (&str, &str) = ("quern-demo", "quern-demo");
 /// Package and binary of the benchmarks.
 const BENCH: (&str, &str) = ("quern-tests", "quern-bench");
+/// The binary that measures the indexer's lag.
+const LAG: (&str, &str) = ("quern-tests", "quern-lag");
 
 /// Builds what is needed and runs a binary, with its standard output left to it.
 pub fn binary((package, name): (&str, &str), args: &[String]) -> Result<()> {
@@ -62,7 +64,8 @@ pub fn models_bench(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Measures the indexer as a release packs it; it needs neither the program nor a network.
+/// Measures the indexer as a release packs it, which needs neither the program nor a network, and then how far one is behind the
+/// local network.
 pub fn indexer_bench(args: &[String]) -> Result<()> {
     host::ensure_build_tools()?;
     shell::must(
@@ -71,7 +74,13 @@ pub fn indexer_bench(args: &[String]) -> Result<()> {
             .args(["--example", "bench", "--ignore-rust-version", "--"])
             .args(args),
         "The lines above say why.",
-    )
+    )?;
+    lag_bench(&[])
+}
+
+/// Measures how far an indexer is behind the local network, by a build of the profile of tests.
+pub fn lag_bench(args: &[String]) -> Result<()> {
+    binary(LAG, args)
 }
 
 /// Like [`binary`], with what it prints on standard output as the result.
