@@ -2,7 +2,7 @@
 
 use {
     crate::project::{
-        EntityKey, EntityRow, Event, EventId, Total, TotalKey,
+        EntityKey, EntityRow, Event, EventId, Total, TotalKey, clients,
         entity::text_for,
         key,
         ledger::{Concern, parties},
@@ -186,7 +186,7 @@ impl Delta {
                 .merge(total);
         }
         let (at, all) = added(body);
-        for one in all {
+        for one in all.into_iter().chain(clients::added(body)) {
             self.add_score(&one, at);
         }
         for (party, concern) in parties(body) {

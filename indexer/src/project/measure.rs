@@ -2,7 +2,6 @@
 
 use {
     crate::project::{
-        clients,
         entity::{changed_campaign, reward_mint},
         key,
         program::{Campaign, CampaignClaimed, JobResolved, MilestoneSettled, QuernEvent},
@@ -64,7 +63,7 @@ pub(super) struct Added {
     pub(super) value: u64,
 }
 
-/// Everything that an event adds, and when that was.
+/// What an event adds to numbers that are ranked, and when that was.
 pub(super) fn added(event: &QuernEvent) -> (i64, Vec<Added>) {
     let added = match event {
         QuernEvent::MilestoneSettled(settled) => of_settled(settled, reward_mint(event)),
@@ -75,8 +74,7 @@ pub(super) fn added(event: &QuernEvent) -> (i64, Vec<Added>) {
         }
         _ => Vec::new(),
     };
-    let added = added.into_iter().chain(clients::added(event));
-    (event.at(), added.collect())
+    (event.at(), added)
 }
 
 fn of_settled(event: &MilestoneSettled, reward_mint: Option<Key>) -> Vec<Added> {

@@ -6,7 +6,7 @@ use {
         codes::{codes, known},
         constants::is_nobody,
         error::QuernError,
-        state::{Entity, EntityKind, SeenJob, Terms},
+        state::{Assurance, Entity, EntityKind, SeenJob, Terms},
     },
     anchor_lang::prelude::*,
     quern_proof::node::{Operand, Tree},
@@ -16,15 +16,6 @@ use {
 pub use quern_proof::limits::MAX_INPUTS;
 
 codes! {
-    /// What a settled result is worth as evidence; shown beside every number.
-    pub enum Assurance: "assurance" {
-        /// A wrong result can be convicted on chain
-        Refereed = 1 "refereed",
-        /// The client reviews the result; silence accepts it
-        Reviewed = 2 "reviewed",
-        // 3: metered channels, 4: committees.
-    }
-
     /// What kind of work a job is.
     pub enum JobKind: "kind of job" {
         /// Running a model

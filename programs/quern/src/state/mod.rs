@@ -1,5 +1,6 @@
 //! One file an account type: fields, seeds, address, invariant. All layouts are fixed, little-endian and free of padding.
 
+mod assurance;
 mod campaign;
 mod change;
 mod charge;
@@ -18,8 +19,9 @@ mod tail;
 mod terms;
 
 pub use {
-    campaign::*, change::*, charge::*, demand::*, emission::*, entity::*, evidence::*, job::*,
-    mint_config::*, model::*, protocol::*, provider::*, purse::*, seen::*, tail::*, terms::*,
+    assurance::*, campaign::*, change::*, charge::*, demand::*, emission::*, entity::*,
+    evidence::*, job::*, mint_config::*, model::*, protocol::*, provider::*, purse::*, seen::*,
+    tail::*, terms::*,
 };
 
 /// Version written into every account of this layout.
