@@ -155,6 +155,12 @@ impl Book {
         orders.any(|order| order.stage == Stage::Running)
     }
 
+    /// Whether every request of a job still wants its result.
+    pub(crate) fn is_wanted_whole(&self, job: &JobRecord) -> bool {
+        let mut orders = job.units.iter().map(|unit| self.orders.get(&unit.order));
+        orders.all(|order| order.is_some_and(|order| order.stage == Stage::Running))
+    }
+
     /// Since when somebody has waited for a job's result: a request that is taken up again begins anew.
     pub(crate) fn wanted_since(&self, job: &JobRecord) -> i64 {
         let orders = job.units.iter();

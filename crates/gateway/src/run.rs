@@ -3,13 +3,15 @@
 use {
     crate::{
         batching::{self, When},
+        book::Waiting,
         engine::{Engine, Inner, Stopping},
         error::{GatewayError, Result},
+        order::Stage,
         record::{JobRecord, Step, Unit},
         settle,
         work::{self, Paused},
     },
-    quern_data::runtime::lock,
+    quern_data::runtime::{lock, off_loop},
     std::{
         collections::{HashMap, HashSet},
         sync::Arc,
@@ -158,41 +160,62 @@ fn when(inner: &Inner) -> When {
 
 /// Makes jobs of what has waited enough.
 async fn form_all(inner: &Arc<Inner>) -> Result<()> {
-    loop {
-        let formed = {
-            let book = lock(&inner.book);
-            let due = batching::due(&book.waiting, when(inner), Instant::now());
-            due.map(|indices| {
-                let parts = indices.iter().filter_map(|index| book.waiting.get(*index));
-                let parts: Vec<_> = parts.cloned().collect();
-                parts
-            })
-        };
-        let Some(parts) = formed else { return Ok(()) };
-        let Some(first) = parts.first() else {
-            return Ok(());
-        };
-        let units: Vec<Unit> = parts.iter().map(|part| part.unit.clone()).collect();
-        let rows: usize = units.iter().map(|unit| unit.rows).sum();
-        let job = JobRecord {
-            id: new_id()?,
-            model: first.model,
-            items: u32::try_from(rows).unwrap_or(u32::MAX),
-            is_batch: first.is_batch,
-            formed_at: inner.now(),
-            step: Step::Waiting,
-            reserved_atoms: inner.price(&first.model, rows)?,
-            input_uri: None,
-            attempts: Vec::new(),
-            result: None,
-            units,
-        };
-        inner.save_job(&job).await?;
-        // The job's reservation stands for theirs.
-        lock(&inner.book)
-            .waiting
-            .retain(|one| !job.units.contains(&one.unit));
+    while let Some((job, parts)) = form_one(inner)? {
+        if let Err(error) = inner.save_job(&job).await {
+            // Its file may be there although the folder's flush failed.
+            let (journal, id) = (Arc::clone(&inner.journal), job.id.clone());
+            let removed = off_loop(move || journal.remove_job(&id)).await;
+            let removed = removed.map_err(GatewayError::from).flatten();
+            let mut book = lock(&inner.book);
+            if let Err(left) = removed {
+                // Then it is kept, for it would be found again.
+                tracing::warn!(job = %job.id, error = %left, "cannot remove a job that was not written in full");
+                return Err(error);
+            }
+            book.remove_job(&job.id);
+            let is_wanted = |part: &Waiting| {
+                let order = book.orders.get(&part.unit.order);
+                order.is_some_and(|order| order.stage == Stage::Running)
+            };
+            let wanted: Vec<Waiting> = parts.into_iter().filter(is_wanted).collect();
+            book.waiting.extend(wanted);
+            return Err(error);
+        }
     }
+    Ok(())
+}
+
+/// Makes a job of what has waited enough, and knows it before it is on disk: a request that fails now and is taken up again finds
+/// its rows given. Nobody works on the job before.
+fn form_one(inner: &Inner) -> Result<Option<(JobRecord, Vec<Waiting>)>> {
+    let mut book = lock(&inner.book);
+    let Some(indices) = batching::due(&book.waiting, when(inner), Instant::now()) else {
+        return Ok(None);
+    };
+    let parts = indices.iter().filter_map(|index| book.waiting.get(*index));
+    let parts: Vec<Waiting> = parts.cloned().collect();
+    let Some(first) = parts.first() else {
+        return Ok(None);
+    };
+    let units: Vec<Unit> = parts.iter().map(|part| part.unit.clone()).collect();
+    let rows: usize = units.iter().map(|unit| unit.rows).sum();
+    let job = JobRecord {
+        id: new_id()?,
+        model: first.model,
+        items: u32::try_from(rows).unwrap_or(u32::MAX),
+        is_batch: first.is_batch,
+        formed_at: inner.now(),
+        step: Step::Waiting,
+        reserved_atoms: inner.price(&first.model, rows)?,
+        input_uri: None,
+        attempts: Vec::new(),
+        result: None,
+        units,
+    };
+    // The job's reservation stands for theirs.
+    book.waiting.retain(|one| !job.units.contains(&one.unit));
+    book.put_job(job.clone());
+    Ok(Some((job, parts)))
 }
 
 /// A name that no other job has, of this gateway or of another one: the address of the inputs ends with it.

@@ -9,9 +9,11 @@ use {
         journal::Journal,
         market::Market,
         offers::Offers,
+        order::{OrderId, Stage},
         served::Served,
         settings::Settings,
     },
+    quern_data::runtime::lock,
     std::sync::{Arc, Mutex},
     tokio::sync::{Notify, watch},
 };
@@ -47,6 +49,16 @@ impl Engine {
         });
         inner.read_rates().await?;
         inner.wait_again()?;
+        // A kill may have come between the last vector and the end of its request.
+        let running: Vec<OrderId> = {
+            let book = lock(&inner.book);
+            let running = book.orders.values();
+            let running = running.filter(|order| order.stage == Stage::Running);
+            running.map(|order| order.id.clone()).collect()
+        };
+        for id in running {
+            inner.answer_if_whole(&id).await?;
+        }
         Ok(Self(inner))
     }
 

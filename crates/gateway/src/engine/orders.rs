@@ -282,6 +282,15 @@ impl Inner {
     /// Removes a request, and the jobs that were for it alone and are settled.
     pub(crate) async fn forget_order(&self, id: &OrderId) -> Result<()> {
         let _turn = self.turn(id).await;
+        {
+            // It may have been taken up again meanwhile.
+            let book = lock(&self.book);
+            let order = book.orders.get(id);
+            let has_ended = order.is_none_or(|order| order.stage.has_ended());
+            if !has_ended || book.is_at_work(id) {
+                return Ok(());
+            }
+        }
         let (journal, order) = (Arc::clone(&self.journal), id.clone());
         off_loop(move || journal.remove_order(&order)).await??;
         lock(&self.book).remove_order(id);

@@ -3,7 +3,7 @@
 use {
     super::{
         shared::{Paused, SENT_FOR_SECS, Worked, fail, inputs, note, pause, returned},
-        terms::{choice, drafted},
+        terms::{choice, drafted, fail_or_rest},
     },
     crate::{
         choose::Choice,
@@ -26,7 +26,8 @@ const LONGEST_REST: Duration = Duration::from_secs(3_600);
 
 /// Publishes the inputs, chooses a provider, and writes down what is to be created.
 pub(super) async fn waiting(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<()> {
-    if !lock(&inner.book).is_wanted(&job) {
+    // Nothing of it is on chain: rows that nobody wants any more are not paid for. Those of the others wait for another job.
+    if !lock(&inner.book).is_wanted_whole(&job) {
         job.step = Step::Ended;
         return Ok(inner.save_job(&job).await?);
     }
@@ -108,8 +109,9 @@ fn gave_up(inner: &Inner, job: &JobRecord) -> Option<Refusal> {
     if !is_old && counted < inner.settings.attempts {
         return None;
     }
-    let was_answered = job.attempts.iter().any(|attempt| attempt.was_answered);
-    let was_created = job.attempts.iter().any(|one| one.created_at.is_some());
+    let mut created = job.attempts.iter().filter(|one| one.created_at.is_some());
+    let was_created = created.clone().next().is_some();
+    let was_answered = was_created && created.all(|attempt| attempt.was_answered);
     Some(match (was_answered, was_created, job.attempts.is_empty()) {
         (true, _, _) => Refusal::NotRight { why },
         // The chain, not a provider, refused every one.
@@ -137,11 +139,17 @@ pub(super) async fn creating(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<(
         }
         Found::Missing => {
             let is_wanted = lock(&inner.book).is_wanted(&job) && gave_up(inner, &job).is_none();
-            if is_wanted {
-                return create(inner, job).await;
-            }
             let sent = job.current().and_then(|attempt| attempt.sent_at);
             let may_come = |at: i64| inner.now().saturating_sub(at) <= SENT_FOR_SECS;
+            if is_wanted {
+                if let Some(attempt) = job.attempts.last_mut()
+                    && !sent.is_some_and(may_come)
+                {
+                    // What was sent then never will be included: it is sent for the first time again.
+                    attempt.sent_at = None;
+                }
+                return create(inner, job).await;
+            }
             if sent.is_some_and(may_come) {
                 return pause(inner).await;
             }
@@ -210,7 +218,7 @@ async fn create(inner: &Arc<Inner>, mut job: JobRecord) -> Worked<()> {
             job.attempts.pop();
             job.step = Step::Waiting;
             let wallet = inner.market.wallet().to_string();
-            fail(inner, job, Refusal::NoLamports { wallet }).await
+            fail_or_rest(inner, job, Refusal::NoLamports { wallet }).await
         }
         Err(NotCreated::Refused(why)) if !was_sent => refused(inner, job, &why).await,
         Err(not_created) => {

@@ -1,7 +1,7 @@
 //! What an attempt is made of: who may take it, what it offers, and how long everything may take.
 
 use {
-    super::shared::{Worked, fail},
+    super::shared::{Paused, Worked, fail},
     crate::{
         book::Book,
         choose::{Choice, choose},
@@ -30,6 +30,9 @@ const ENDS_IN_SECS: i64 = 2 * 86_400;
 
 /// What the review leaves for each row that is checked, in milliseconds: the answer is checked in it, on a slow machine too.
 const CHECK_MILLIS: u64 = 100;
+
+/// How long a batch's job rests that the wallet cannot pay for.
+const REST_WITHOUT_MONEY: Duration = Duration::from_secs(30);
 
 /// And for everything else, in seconds.
 const CHECK_SECS: u64 = 60;
@@ -129,7 +132,7 @@ pub(super) async fn drafted(
             wallet: inner.market.wallet().to_string(),
             mint: inner.market.mint().to_string(),
         };
-        fail(inner, job.clone(), refusal).await?;
+        fail_or_rest(inner, job.clone(), refusal).await?;
         return Ok(None);
     }
     Ok(Some(Attempt {
@@ -153,6 +156,21 @@ pub(super) async fn drafted(
         fee_lamports: 0,
         note: None,
     }))
+}
+
+/// Ends a job that the wallet cannot pay for; one of a batch, whose caller does not wait, rests until it can. It is written down,
+/// published inputs and all, so that nothing is published again.
+pub(super) async fn fail_or_rest(
+    inner: &Arc<Inner>,
+    job: JobRecord,
+    refusal: Refusal,
+) -> Worked<()> {
+    if !job.is_batch {
+        return fail(inner, job, refusal).await;
+    }
+    tracing::warn!(job = %job.id, %refusal, "a batch waits for the wallet");
+    inner.save_job(&job).await?;
+    Err(Paused::Later(REST_WITHOUT_MONEY))
 }
 
 /// Whether the caps of hour and day leave a price.
