@@ -43,11 +43,17 @@ pub(crate) async fn due(context: &Context, now: i64) -> Result<Vec<(Pubkey, Camp
     let all = entries.into_iter().zip(found);
     let all = all.map(|(entry, campaign)| CampaignClaim { entry, campaign });
     let worth = all.filter(|claim| claim.amount_atoms() > 0 || is_own(&claim.entry));
-    let due = worth.filter(|claim| claim.is_due(now)).take(MOST_CLAIMS);
+    let mut due: Vec<CampaignClaim> = worth.filter(|claim| claim.is_due(now)).collect();
+    // The one that can be missed first comes first.
+    due.sort_by_key(|claim| {
+        claim
+            .campaign
+            .map_or(0, |campaign| campaign.times().claim_by)
+    });
     let at = |claim: &CampaignClaim| addresses::entry(&claim.entry.campaign, owner);
-    let due = due.map(|claim| (at(&claim), claim));
+    let due = due.into_iter().map(|claim| (at(&claim), claim));
     Ok(match context.settings.policy.claims {
-        true => due.collect(),
+        true => due.take(MOST_CLAIMS).collect(),
         false => {
             due.for_each(|(entry, claim)| leave(context, &entry, &claim));
             Vec::new()
