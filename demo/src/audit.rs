@@ -497,7 +497,14 @@ async fn boards(audit: &mut Audit, ledger: &Ledger, api: &Api, stage: &Stage) ->
                 Metric::Work => score.work.into(),
                 Metric::Milestones => score.milestones.into(),
                 Metric::Rewards => score.reward_atoms,
-                Metric::Royalties | Metric::Spend | Metric::Fees | Metric::Claims => continue,
+                Metric::Royalties
+                | Metric::Spend
+                | Metric::Fees
+                | Metric::Claims
+                | Metric::Escrowed
+                | Metric::Refunds
+                | Metric::Jobs
+                | Metric::Ended => continue,
             };
             let level = level(*code);
             let what = format!("{} ({})", stage.names.of(provider), level_name(level));

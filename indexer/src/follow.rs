@@ -6,7 +6,7 @@ use {
         error::{IndexerError, Result},
         health::Health,
         source::{Item, Range, Source, Tip},
-        store::{Batch, Cursor, Origin, Store, Writing, Written},
+        store::{Batch, Cursor, Origin, Store, Written},
     },
     backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder},
     futures::{StreamExt, stream},
@@ -379,27 +379,48 @@ impl Follower {
         first: &Batch,
         batches: &mut mpsc::Receiver<Batch>,
     ) -> Result<Written> {
+        self.is_still_this_network(first).await?;
         let until = Instant::now() + LONGEST_OPEN;
-        let mut writing = self.store.begin().await?;
-        self.add_to(&mut writing, first).await?;
-        while !writing.is_full() {
-            match timeout_at(until, batches.recv()).await {
-                Ok(Some(batch)) => self.add_to(&mut writing, &batch).await?,
-                Ok(None) | Err(_) => break,
+        let mut writing = self.store.begin().await?.add(first).await?;
+        while !writing.is_full() && Instant::now() < until {
+            let Ok(Some(batch)) = timeout_at(until, batches.recv()).await else {
+                break;
+            };
+            // Others wait for the end of this write, so a node that does not answer must not hold it up.
+            let checked = timeout_at(until, self.is_still_this_network(&batch)).await;
+            match checked {
+                Ok(Ok(())) => writing = writing.add(&batch).await?,
+                Ok(Err(error)) => {
+                    // What came before was checked.
+                    writing.finish().await?;
+                    return Err(error);
+                }
+                Err(_) => {
+                    let written = writing.finish().await?;
+                    self.is_still_this_network(&batch).await?;
+                    let rest = self.store.write(&batch).await?;
+                    return Ok(Written {
+                        events: written.events + rest.events,
+                        dead_letters: written.dead_letters + rest.dead_letters,
+                    });
+                }
             }
         }
         writing.finish().await
     }
 
-    /// Takes in what came from the node, once more sure that it is still a node of this network.
-    async fn add_to(&self, writing: &mut Writing, batch: &Batch) -> Result<()> {
-        if !batch.transactions.is_empty() {
-            // To name the network would be another change; each walk begins with that.
-            let genesis = self.source.genesis().await?;
-            let genesis = genesis.as_deref();
-            self.store.belongs_to(&self.program, genesis).await?;
+    /// Makes sure once more that what was read came from a node of this network.
+    async fn is_still_this_network(&self, batch: &Batch) -> Result<()> {
+        if batch.transactions.is_empty() {
+            return Ok(());
         }
-        writing.add(batch).await
+        // To name the network would be another change, and each walk begins with that.
+        let genesis = self.source.genesis().await?;
+        let genesis = genesis.as_deref();
+        self.store
+            .belongs_to(&self.program, genesis)
+            .await
+            .map(drop)
     }
 
     /// Adds a transaction to a batch; gives back the latest time in it.
@@ -425,13 +446,17 @@ impl Follower {
     /// it stops.
     fn start_reading(&self, items: Vec<Item>) -> impl Future<Output = Vec<Result<Fetched>>> {
         let (source, program) = (Arc::clone(&self.source), self.program);
+        let first = items.first().map(|item| item.signature);
         async move {
             let mut task = JoinSet::new();
             task.spawn(async move { read_all(&*source, &program, items).await });
             match task.join_next().await {
                 Some(Ok(fetched)) => fetched,
                 Some(Err(error)) => vec![Err(error.into())],
-                None => Vec::new(),
+                None => vec![Err(IndexerError::Unreadable {
+                    signature: first.map_or_else(String::new, |first| first.to_string()),
+                    reason: "nothing read it".to_owned(),
+                })],
             }
         }
     }

@@ -97,13 +97,20 @@ async fn any_order_and_duplication<T: Tested>(seed: u64) {
     let folder = TempDir::new().unwrap();
     let store = T::open(&folder, "shuffled").await;
     let mut written = 0;
+    let mut writing = store.begin().await.unwrap();
     let mut rest = told.as_slice();
     while !rest.is_empty() {
         let size = (1 + dice.below(40) as usize).min(rest.len());
         let (some, others) = rest.split_at(size);
-        written += store.write(&batch(some)).await.unwrap().events;
+        writing = writing.add(&batch(some)).await.unwrap();
         rest = others;
+        // Some batches share a write.
+        if dice.below(3) == 0 {
+            written += writing.finish().await.unwrap().events;
+            writing = store.begin().await.unwrap();
+        }
     }
+    written += writing.finish().await.unwrap().events;
     assert_eq!(written, history.events.len() as u64);
     assert_eq!(store.digest().await.unwrap(), expected);
     // What was made step by step is what the events make.
@@ -114,6 +121,26 @@ async fn any_order_and_duplication<T: Tested>(seed: u64) {
         (counts.gaps, counts.events),
         (0, history.events.len() as u64)
     );
+}
+
+async fn a_write_that_is_not_finished_leaves_the_store_as_it_was<T: Tested>() {
+    let history = History::lived(3, 10);
+    let (first, rest) = history.events.split_at(history.events.len() / 2);
+    let folder = TempDir::new().unwrap();
+    let store = T::open(&folder, "dropped").await;
+    store.write(&batch(first)).await.unwrap();
+    let before = store.digest().await.unwrap();
+    let writing = store.begin().await.unwrap();
+    let mut last = batch(rest);
+    last.cursor = Some(cursor(9));
+    drop(writing.add(&last).await.unwrap());
+    assert_eq!(store.digest().await.unwrap(), before);
+    assert_eq!(store.cursor().await.unwrap(), None);
+    // It is written again as if nothing had been.
+    let written = store.write(&last).await.unwrap();
+    assert_eq!(written.events, rest.len() as u64);
+    let all = digest_in_order::<T>(&history.events).await;
+    assert_eq!(store.digest().await.unwrap(), all);
 }
 
 async fn two_changes_with_one_seq_give_the_same_tables_in_any_order<T: Tested>() {
@@ -1114,6 +1141,7 @@ async fn both_engines_make_the_same_tables_and_answers() {
 
 conformance! {
     any_order_and_duplication_give_the_same_tables,
+    a_write_that_is_not_finished_leaves_the_store_as_it_was,
     two_changes_with_one_seq_give_the_same_tables_in_any_order,
     a_missing_event_shows_as_a_gap_until_it_comes,
     an_interrupted_write_leaves_rows_and_cursor_in_agreement,

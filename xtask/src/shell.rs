@@ -1,6 +1,7 @@
 //! Running other programs, and saying what is going on.
 
 use std::env;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
@@ -91,6 +92,30 @@ pub fn output(command: &mut Command) -> Result<String> {
     }
     String::from_utf8(output.stdout)
         .with_context(|| format!("`{shown}` printed something that is not UTF-8"))
+}
+
+/// What a command prints on standard output, shown line by line as well; its errors are shown as they come.
+pub fn shown(command: &mut Command) -> Result<String> {
+    let what = show(command);
+    let start = || format!("could not start `{what}`");
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(start)?;
+    let printed = child.stdout.take().with_context(start)?;
+    let mut all = String::new();
+    for line in BufReader::new(printed).lines() {
+        let line = line.with_context(|| format!("`{what}` printed something that is not UTF-8"))?;
+        println!("{line}");
+        all.push_str(&line);
+        all.push('\n');
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("`{what}` failed ({status}); the lines above say why");
+    }
+    Ok(all)
 }
 
 /// Runs a command with all it prints going to our standard error.

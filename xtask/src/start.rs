@@ -1,5 +1,6 @@
 //! `cargo xtask demo`, `bench` and `picture`: the program is built, then a binary runs on it.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -68,14 +69,34 @@ pub fn models_bench(args: &[String]) -> Result<()> {
 /// local network.
 pub fn indexer_bench(args: &[String]) -> Result<()> {
     host::ensure_build_tools()?;
-    shell::must(
-        shell::cargo()
-            .args(["run", "--profile", "dist", "--package", "quern-indexer"])
-            .args(["--example", "bench", "--ignore-rust-version", "--"])
-            .args(args),
-        "The lines above say why.",
-    )?;
+    let mut bench = shell::cargo();
+    bench
+        .args(["run", "--profile", "dist", "--package", "quern-indexer"])
+        .args(["--example", "bench", "--ignore-rust-version", "--"])
+        .args(args);
+    let table = shell::shown(&mut bench)?;
+    // A run of another size is no figure to publish.
+    if args.is_empty() {
+        write_between("indexer", &table)?;
+    }
     lag_bench(&[])
+}
+
+/// Puts a table between its marks in docs/BENCHMARKS.md.
+fn write_between(mark: &str, table: &str) -> Result<()> {
+    let path = shell::root().join("docs/BENCHMARKS.md");
+    let document = fs::read_to_string(&path)?;
+    let (begin, end) = (
+        format!("<!-- {mark}: begin -->\n"),
+        format!("<!-- {mark}: end -->"),
+    );
+    let parts = document.split_once(&begin).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(&end)?;
+        Some((before, after))
+    });
+    let (before, after) = parts.with_context(|| format!("{} lacks its marks", path.display()))?;
+    fs::write(&path, format!("{before}{begin}{table}{end}{after}"))?;
+    Ok(())
 }
 
 /// Measures how far an indexer is behind the local network, by a build of the profile of tests.

@@ -125,7 +125,7 @@ pub async fn live(
         let begun = Clock::start();
         let mut writing = store.begin().await.unwrap();
         for batch in &batches {
-            writing.add(batch).await.unwrap();
+            writing = writing.add(batch).await.unwrap();
         }
         writing.finish().await.unwrap();
         time += begun.spent();
@@ -136,21 +136,27 @@ pub async fn live(
 /// How many events were written until that many milestones were settled, and how long that took.
 pub async fn catch_up(store: &Store, past: &mut Past, milestones: u64) -> (u64, Spent) {
     let from = past.settled;
+    write_all(store, || past.settle(BULK_EVENTS, from, milestones)).await
+}
+
+/// Writes events until there are none, as a walk does; how many, and how long that took.
+pub async fn write_all(store: &Store, mut next: impl FnMut() -> Vec<Event>) -> (u64, Spent) {
     let (mut count, mut time) = (0, Spent::default());
     let mut writing = store.begin().await.unwrap();
     loop {
-        let events = past.settle(BULK_EVENTS, from, milestones);
+        let events = next();
         let is_over = events.is_empty();
         count += events.len() as u64;
         let batch = batch(events);
         let begun = Clock::start();
-        writing.add(&batch).await.unwrap();
-        if is_over || writing.is_full() {
+        writing = writing.add(&batch).await.unwrap();
+        if is_over {
             writing.finish().await.unwrap();
-            if is_over {
-                time += begun.spent();
-                return (count, time);
-            }
+            time += begun.spent();
+            return (count, time);
+        }
+        if writing.is_full() {
+            writing.finish().await.unwrap();
             writing = store.begin().await.unwrap();
         }
         time += begun.spent();

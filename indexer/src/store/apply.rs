@@ -12,7 +12,7 @@ use {
         },
     },
     quern_api::Signature,
-    std::collections::{BTreeMap, HashMap},
+    std::collections::{BTreeMap, HashMap, HashSet},
 };
 
 /// What was read of a source.
@@ -33,11 +33,13 @@ pub struct Batch {
 impl Batch {
     /// The transactions that were read, each with its slot and how many events and dead letters it has.
     pub(super) fn read(&self) -> Vec<(Signature, u64, u32)> {
-        let events = self.events.iter().map(|event| event.id.signature);
-        let letters = self.dead_letters.iter().map(|letter| letter.id.signature);
+        let events = self.events.iter().map(|event| event.id);
+        let letters = self.dead_letters.iter().map(|letter| letter.id);
         let mut entries = HashMap::<Signature, u32>::new();
-        for signature in events.chain(letters) {
-            *entries.entry(signature).or_default() += 1;
+        // A transaction that was listed twice has each of them once.
+        let mut seen = HashSet::new();
+        for id in events.chain(letters).filter(|id| seen.insert(*id)) {
+            *entries.entry(id.signature).or_default() += 1;
         }
         let of = |signature| entries.get(signature).copied().unwrap_or_default();
         let read = self.transactions.iter();

@@ -207,9 +207,7 @@ impl Store {
     /// # Errors
     /// See [`Self::read`]; then nothing was written.
     pub async fn write(&self, batch: &Batch) -> Result<Written> {
-        let mut writing = self.begin().await?;
-        writing.add(batch).await?;
-        writing.finish().await
+        self.begin().await?.add(batch).await?.finish().await
     }
 
     /// Begins to take in batches; whoever else writes waits for the end.

@@ -12,6 +12,8 @@ use {
     },
 };
 
+/// Transactions of one write at most: most have an event, failed ones none.
+const MOST_TRANSACTIONS: usize = 65_536;
 /// Events of which the rows are held in memory at most.
 const MOST_EVENTS: u64 = 32_768;
 
@@ -22,6 +24,7 @@ pub struct Writing {
     meta: Meta,
     delta: Delta,
     written: Written,
+    transactions: usize,
     /// Whether a batch ended a walk.
     ends_walk: bool,
 }
@@ -33,15 +36,16 @@ impl Writing {
             rows,
             delta: Delta::default(),
             written: Written::default(),
+            transactions: 0,
             ends_walk: false,
         })
     }
 
-    /// Takes in a batch. After a failure nothing can be taken in or kept any more.
+    /// Takes in a batch.
     ///
     /// # Errors
-    /// That the database failed, or holds something impossible.
-    pub async fn add(&mut self, batch: &Batch) -> Result<()> {
+    /// That the database failed, or holds something impossible; then nothing of any batch is kept.
+    pub async fn add(mut self, batch: &Batch) -> Result<Self> {
         let rows = &mut *self.rows;
         self.meta.transactions += rows.insert_transactions(&batch.read()).await?;
         self.written.events += apply::record(rows, &batch.events, &mut self.delta).await?;
@@ -54,12 +58,13 @@ impl Writing {
             self.meta.walk_due &= !batch.from_start;
             self.ends_walk = true;
         }
-        Ok(())
+        self.transactions += batch.transactions.len();
+        Ok(self)
     }
 
     /// Whether it holds as much as it should.
     pub fn is_full(&self) -> bool {
-        self.written.events >= MOST_EVENTS
+        self.written.events >= MOST_EVENTS || self.transactions >= MOST_TRANSACTIONS
     }
 
     /// Writes what follows from the batches and keeps all of it.
@@ -73,6 +78,7 @@ impl Writing {
             delta,
             written,
             ends_walk,
+            ..
         } = self;
         let cursor = meta.cursor.filter(|_| ends_walk);
         let hour = cursor.map(|cursor| hour_of(cursor.chain_time));

@@ -108,9 +108,13 @@ impl YellowstoneSource {
         let told = convert::transaction(item.slot, time, info)?;
         let decoded =
             decode::transaction(&self.program, &told).map_err(|error| error.to_string())?;
-        match decoded.signature == item.signature {
-            true => Ok(told),
-            false => Err("it holds another transaction than it says".to_owned()),
+        if decoded.signature != item.signature {
+            return Err("it holds another transaction than it says".to_owned());
+        }
+        // What is not understood is kept as it is and never read again: that must come from the node.
+        match decoded.dead_letters.first() {
+            None => Ok(told),
+            Some(letter) => Err(letter.reason.clone()),
         }
     }
 }

@@ -25,10 +25,17 @@ pub(super) async fn run<T: Sync>(
     sql: impl Fn(usize) -> String + Send,
     bind: impl for<'q> Fn(Query<'q>, &'q T) -> Result<Query<'q>> + Send,
 ) -> Result<()> {
-    let parts: Vec<(String, &[T])> = parts(rows).map(|part| (sql(part.len()), part)).collect();
-    let mut queries = parts.iter().map(|(sql, part)| {
-        let query = sqlx::query(sql);
-        part.iter().try_fold(query, &bind)
+    // One text for each size.
+    let mut texts: Vec<(usize, String)> = Vec::new();
+    for part in parts(rows) {
+        if texts.last().is_none_or(|(size, _)| *size != part.len()) {
+            texts.push((part.len(), sql(part.len())));
+        }
+    }
+    let mut queries = parts(rows).map(|part| {
+        let text = texts.iter().find(|(size, _)| *size == part.len());
+        let text = text.map_or("", |(_, text)| text.as_str());
+        part.iter().try_fold(sqlx::query(text), &bind)
     });
     let mut next = queries.next().transpose()?;
     while let Some(query) = next {
