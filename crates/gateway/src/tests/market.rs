@@ -92,6 +92,8 @@ pub struct Chain {
     pub behind: u32,
     /// A row of every result that is zero.
     pub zero_row: Option<usize>,
+    /// How often the purse was looked at.
+    pub purse_looks: u32,
     /// How often a look at the purse panics.
     pub panics: u32,
     /// Creations that land although nobody hears of it.
@@ -261,6 +263,7 @@ impl Market for FakeMarket {
 
     async fn purse(&self) -> Result<PurseState> {
         let left = self.chain(|chain| {
+            chain.purse_looks += 1;
             let left = chain.panics;
             chain.panics = left.saturating_sub(1);
             left

@@ -329,6 +329,79 @@ async fn an_empty_purse_and_a_refused_job_are_said() {
 }
 
 #[tokio::test]
+async fn a_batch_waits_for_its_wallet_with_one_job() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        FakeMarket::new(&[Habit::Honest]),
+    );
+    market.chain(|chain| chain.free = LEAST - 1);
+    let gateway = running(&market, settings(folder.path())).await;
+    let mut batch = request("batch", rows(&[&[1, 2], &[1, 4, 2]]));
+    batch.is_batch = true;
+    gateway.engine.place(batch.clone()).await.unwrap();
+    let looks = market.chain(|chain| chain.purse_looks);
+    until("the purse is looked at again", || {
+        market.chain(|chain| chain.purse_looks) > looks + 2
+    })
+    .await;
+    assert_eq!(market.chain(|chain| chain.published.len()), 1);
+    let progress = gateway.engine.progress(&batch.id).unwrap();
+    assert_eq!(progress.stage, Stage::Running);
+    // First funds for the price, then for the fee.
+    market.chain(|chain| (chain.free, chain.is_feeless) = (FUNDS, true));
+    let looks = market.chain(|chain| chain.purse_looks);
+    until("it is tried without fees", || {
+        market.chain(|chain| chain.purse_looks) > looks + 2
+    })
+    .await;
+    market.chain(|chain| chain.is_feeless = false);
+    check(
+        &ask(&gateway.engine, batch.clone()).await.unwrap(),
+        &batch.rows,
+    );
+    assert_eq!(market.chain(|chain| chain.opened), 1);
+    gateway.stop().await;
+    market.check_conservation();
+}
+
+#[tokio::test]
+async fn rows_that_nobody_wants_any_more_are_not_paid_for() {
+    let (folder, market) = (
+        tempfile::tempdir().unwrap(),
+        // Nobody may have the work yet.
+        FakeMarket::new(&[]),
+    );
+    let settings = Settings {
+        batch_time: Duration::from_millis(200),
+        full_rows: 2,
+        providers: [address(1)].into(),
+        ..settings(folder.path())
+    };
+    let gateway = running(&market, settings).await;
+    let each = [rows(&[&[1, 4, 2]]), rows(&[&[1, 5, 2]])];
+    for (name, rows) in ["gone", "stays"].into_iter().zip(&each) {
+        gateway
+            .engine
+            .place(request(name, rows.clone()))
+            .await
+            .unwrap();
+    }
+    until("they share a job", || {
+        market.chain(|chain| chain.published.len()) == 1
+    })
+    .await;
+    gateway.engine.cancel(&id("gone")).await.unwrap();
+    market.chain(|chain| chain.providers.push((address(1), Habit::Honest)));
+    let answer = ask(&gateway.engine, request("stays", each[1].clone())).await;
+    check(&answer.unwrap(), &each[1]);
+    let items = gateway.engine.spending(None, 9);
+    let paid: Vec<u32> = items.iter().map(|one| one.rows).collect();
+    assert_eq!(paid, [1]);
+    gateway.stop().await;
+    market.check_conservation();
+}
+
+#[tokio::test]
 async fn a_cancelled_request_gives_back_what_nobody_has_taken() {
     let (folder, market) = (
         tempfile::tempdir().unwrap(),

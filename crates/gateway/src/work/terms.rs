@@ -31,8 +31,8 @@ const ENDS_IN_SECS: i64 = 2 * 86_400;
 /// What the review leaves for each row that is checked, in milliseconds: the answer is checked in it, on a slow machine too.
 const CHECK_MILLIS: u64 = 100;
 
-/// How long a batch's job rests that the wallet cannot pay for.
-const REST_WITHOUT_MONEY: Duration = Duration::from_secs(30);
+/// So many looks a batch's job rests that the wallet cannot pay for.
+const LOOKS_WITHOUT_MONEY: u32 = 60;
 
 /// And for everything else, in seconds.
 const CHECK_SECS: u64 = 60;
@@ -170,7 +170,9 @@ pub(super) async fn fail_or_rest(
     }
     tracing::warn!(job = %job.id, %refusal, "a batch waits for the wallet");
     inner.save_job(&job).await?;
-    Err(Paused::Later(REST_WITHOUT_MONEY))
+    Err(Paused::Later(
+        inner.settings.poll.saturating_mul(LOOKS_WITHOUT_MONEY),
+    ))
 }
 
 /// Whether the caps of hour and day leave a price.
