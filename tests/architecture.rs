@@ -414,6 +414,7 @@ fn every_transaction_of_provider_and_watcher_names_its_errand() {
         ("submit", "Errand::before_deadline(job)"),
         ("reveal", "errand(answers)"),
         ("finalize", "Errand::anytime()"),
+        ("claim", "Errand::anytime()"),
         ("ask", "Errand::demand(job)"),
         ("answer", "Errand::demand(job)"),
         ("convict", "Errand::before_payment(job)"),

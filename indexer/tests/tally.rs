@@ -16,7 +16,7 @@ use {
             program::{Campaign, EntityKind, Entry, read},
         },
         source::{Item, Range, Source, Tip},
-        store::{Batch, Cursor, DeadLetter, Store},
+        store::{Batch, Cursor, DeadLetter, Role, Store},
         tally::{self, Chain, Difference, EntryRow, Format, MilestoneRow, Output, Summary},
     },
     serde_json::Value,
@@ -387,18 +387,21 @@ async fn a_row_that_is_gone_from_the_record_is_named_by_the_tables<T: Tested>() 
     let sql = format!(
         "DELETE FROM event WHERE tx = (SELECT id FROM tx WHERE signature = x'{signature}')"
     );
+    store.close().await;
     drop(store);
     for sql in [
         sql.replace("DELETE FROM event", "UPDATE event SET data = x'0102'"),
         sql,
     ] {
         assert_eq!(T::execute(&folder, "db", &sql).await, 1);
-        let store = T::open(&folder, "db").await;
+        // PostgreSQL lets go of the one before in a moment.
+        let store = T::open_as(&folder, "db", Role::Standby).await.unwrap();
         let found = difference(&store, over, None).await.unwrap();
         let (job, milestone) = milestone_of(event);
         assert_eq!((found.job, found.milestone), (Some(job), Some(milestone)));
         assert_eq!(found.place.unwrap().signature, event.id.signature);
         assert!(found.found == "none" || found.found == "bytes that are none");
+        store.close().await;
     }
 }
 
