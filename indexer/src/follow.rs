@@ -238,9 +238,7 @@ impl Follower {
             let reading = async move {
                 let read = self.read_batches(items, i64::MIN, Keep::Telling, &send);
                 let (rest, _) = read.await?;
-                // If nobody takes it, the writer failed and tells why.
-                let _ = send.send(rest).await;
-                Ok::<(), IndexerError>(())
+                self.hand_on(rest, &send).await
             };
             let (written, read) = tokio::join!(self.write_batches(receive), reading);
             let events = written?;
@@ -286,8 +284,7 @@ impl Follower {
                 let chain_time = tip.time.unwrap_or(latest_at.max(0));
                 last.cursor = Some(Cursor { chain_time, ..end });
                 last.from_start = from_start;
-                let _ = send.send(last).await;
-                Ok(())
+                self.hand_on(last, &send).await
             }
             Err(error) => Err(error),
         };
@@ -344,7 +341,7 @@ impl Follower {
                 Ok(read) => read,
                 Err(error) => {
                     // What was read is kept; only the cursor stays, so the next walk has less to do.
-                    let _ = batches.send(batch).await;
+                    self.hand_on(batch, batches).await?;
                     return Err(error);
                 }
             };
@@ -354,8 +351,7 @@ impl Follower {
             latest_at = latest_at.max(self.add(&mut batch, &item, decoded));
             let is_full = batch.transactions.len() >= BATCH_TRANSACTIONS;
             if is_full || sent_at.elapsed() > LONGEST_UNWRITTEN {
-                if batches.send(std::mem::take(&mut batch)).await.is_err() {
-                    // The writer failed and tells why.
+                if !self.hand_on(std::mem::take(&mut batch), batches).await? {
                     break;
                 }
                 sent_at = Instant::now();
@@ -379,48 +375,24 @@ impl Follower {
         first: &Batch,
         batches: &mut mpsc::Receiver<Batch>,
     ) -> Result<Written> {
-        self.is_still_this_network(first).await?;
         let until = Instant::now() + LONGEST_OPEN;
         let mut writing = self.store.begin().await?.add(first).await?;
         while !writing.is_full() && Instant::now() < until {
             let Ok(Some(batch)) = timeout_at(until, batches.recv()).await else {
                 break;
             };
-            // Others wait for the end of this write, so a node that does not answer must not hold it up.
-            let checked = timeout_at(until, self.is_still_this_network(&batch)).await;
-            match checked {
-                Ok(Ok(())) => writing = writing.add(&batch).await?,
-                Ok(Err(error)) => {
-                    // What came before was checked.
-                    writing.finish().await?;
-                    return Err(error);
-                }
-                Err(_) => {
-                    let written = writing.finish().await?;
-                    self.is_still_this_network(&batch).await?;
-                    let rest = self.store.write(&batch).await?;
-                    return Ok(Written {
-                        events: written.events + rest.events,
-                        dead_letters: written.dead_letters + rest.dead_letters,
-                    });
-                }
-            }
+            writing = writing.add(&batch).await?;
         }
         writing.finish().await
     }
 
-    /// Makes sure once more that what was read came from a node of this network.
-    async fn is_still_this_network(&self, batch: &Batch) -> Result<()> {
-        if batch.transactions.is_empty() {
-            return Ok(());
+    /// Hands a batch on to be written, once more sure that it came from a node of this network: others wait for the end of a write,
+    /// so that none may wait for a node. Says whether somebody took it; if not, the writer failed and tells why.
+    async fn hand_on(&self, batch: Batch, batches: &mpsc::Sender<Batch>) -> Result<bool> {
+        if !batch.transactions.is_empty() {
+            self.check_network().await?;
         }
-        // To name the network would be another change, and each walk begins with that.
-        let genesis = self.source.genesis().await?;
-        let genesis = genesis.as_deref();
-        self.store
-            .belongs_to(&self.program, genesis)
-            .await
-            .map(drop)
+        Ok(batches.send(batch).await.is_ok())
     }
 
     /// Adds a transaction to a batch; gives back the latest time in it.
