@@ -15,7 +15,7 @@ use {
         graph::Graph,
         node::{NodeId, Tree},
     },
-    quern_rules::quote::{Offer, quote},
+    quern_rules::caps::{RowCost, job_price},
     std::path::PathBuf,
 };
 
@@ -83,20 +83,13 @@ fn fields(graph: &Graph<'_>, sizes: &Sizes, items: u32, work: u64) -> Fields {
 async fn prices(context: &Context, args: &Args, work: u64, fields: Fields) -> Result<Fields> {
     let (protocol, mint) = (context.protocol().await?, args.mint.config(context).await?);
     let floors = mint.floors(&protocol, Assurance::Refereed);
-    let of = |price_atoms| {
-        let offer = Offer {
-            work,
-            is_refereed: true,
-            milestones: 1,
-            price_atoms,
-        };
-        quote(&floors, &offer).map_err(|error| Error::Usage(error.to_string()))
-    };
-    let least = of(mint.least_price_atoms.get())?.least_price_atoms;
+    // All of the least price, and no more.
+    let priced = job_price(&RowCost { floors, work }, 1, 10_000)
+        .map_err(|error| Error::Usage(error.to_string()))?;
     Ok(fields
         .text("mint", mint.mint)
-        .tokens("least_price", least, mint.decimals)
-        .tokens("least_bond", of(least)?.least_bond_atoms, mint.decimals))
+        .tokens("least_price", priced.price_atoms, mint.decimals)
+        .tokens("least_bond", priced.quote.least_bond_atoms, mint.decimals))
 }
 
 #[cfg(test)]
