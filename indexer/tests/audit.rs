@@ -433,6 +433,41 @@ async fn a_vault_that_holds_too_little_is_told() {
     assert_eq!(named(&world.auditor.audit().await), []);
 }
 
+/// Somebody deposits and withdraws in every slot, so that the total never rests while the node answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_that_holds_too_little_is_told_however_often_its_total_changes() {
+    let mut history = lived();
+    let (rest, owner) = (history.slot, history.clients[0]);
+    for _ in 0..1_500 {
+        history.deposit(&owner, 1);
+        history.withdraw(&owner, 1);
+    }
+    for (stolen_atoms, found) in [
+        (0, vec![]),
+        (1_000, vec![(AuditCheck::Vaults, "the vault")]),
+    ] {
+        let world = World::of(&history).await;
+        {
+            let mut mood = world.node.mood.lock().unwrap();
+            mood.stolen_atoms = stolen_atoms;
+            (mood.finalized, mood.newer_slots) = (rest, 8);
+        }
+        world.follower.walk().await.unwrap();
+        let goes_on = async {
+            loop {
+                world.node.asked_newest.notified().await;
+                world.node.mood.lock().unwrap().finalized += 8;
+                world.follower.walk().await.unwrap();
+            }
+        };
+        let audit = tokio::select! {
+            audit = world.auditor.audit() => audit,
+            never = goes_on => never,
+        };
+        assert_eq!((named(&audit), &audit.error), (found, &None), "{audit:#?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn differences_are_counted_and_the_first_of_them_kept() {
     let mut history = lived();

@@ -12,6 +12,7 @@ mod campaigns;
 mod money;
 mod report;
 mod sums;
+mod vaults;
 
 pub use report::Report;
 

@@ -1,12 +1,13 @@
-//! Sums over everything, by the invariants of `docs/INVARIANTS.md`: all of one state of the store, and each vault by the chain.
+//! Sums over everything, by the invariants of `docs/INVARIANTS.md`: vaults by the chain, and all else of one state of the store.
 //!
 //! The arithmetic is this module's own, in 128 bits, on purpose: it shares no line with the code that it checks.
 
 use {
     super::{
-        Auditor, LOOKS, Report, campaigns,
-        report::Subject,
+        Auditor, Report, campaigns,
+        report::{Subject, of_config},
         sums::{Reserved, add, sum},
+        vaults,
     },
     crate::{
         error::Result,
@@ -22,7 +23,7 @@ use {
 };
 
 pub(super) async fn compare(auditor: &Auditor, report: &mut Report) -> Result<()> {
-    vaults(auditor, report).await?;
+    vaults::compare(auditor, report).await?;
     let mut snapshot = auditor.store.read().await?;
     let totals: BTreeMap<TotalKey, Total> = snapshot.totals().await?.into_iter().collect();
     purses_and_deposits(&mut snapshot, report, &totals).await?;
@@ -31,70 +32,6 @@ pub(super) async fn compare(auditor: &Auditor, report: &mut Report) -> Result<()
     rewards(&mut snapshot, report, &totals, reserved).await?;
     parts(&mut snapshot, report, &totals, &escrowed).await?;
     counters(&mut snapshot, report).await
-}
-
-fn of_config(check: AuditCheck, address: Key) -> Subject {
-    Subject {
-        check,
-        kind: EntityKind::MintConfig,
-        address,
-    }
-}
-
-/// P1: a vault holds at least its mint's total.
-async fn vaults(auditor: &Auditor, report: &mut Report) -> Result<()> {
-    let configs: Vec<MintConfig> = auditor.store.read().await?.mints().to_vec();
-    let mut left: Vec<Key> = configs.iter().map(|config| key(&config.vault)).collect();
-    for look in 0..LOOKS {
-        if left.is_empty() {
-            return Ok(());
-        }
-        let (slot, atoms) = auditor.accounts.token_atoms(&left).await?;
-        match look {
-            0 => auditor.reached(slot).await?,
-            _ => auditor.reached_newest(slot).await?,
-        }
-        let answer = left.into_iter().zip(atoms).collect();
-        left = look_at_vaults(auditor, report, (slot, answer), look > 0).await?;
-    }
-    report.unsettled(left.len());
-    Ok(())
-}
-
-/// Compares vaults with the totals of their mints; gives back those whose total changed after the answer's slot, for it says
-/// nothing about what the vault held then, and those that hold too little, unless that is told.
-async fn look_at_vaults(
-    auditor: &Auditor,
-    report: &mut Report,
-    (slot, held): (u64, HashMap<Key, Option<u64>>),
-    tells: bool,
-) -> Result<Vec<Key>> {
-    let mut left = Vec::new();
-    let mut snapshot = auditor.store.read().await?;
-    let mut configs = snapshot.queries().live(EntityKind::MintConfig as u8);
-    while let Some(entity) = configs.try_next().await? {
-        let Some(config) = entity.row.read::<MintConfig>() else {
-            continue;
-        };
-        let vault = key(&config.vault);
-        let Some(atoms) = held.get(&vault) else {
-            continue;
-        };
-        let total = config.total_atoms.get();
-        let is_settled = entity.row.slot <= slot;
-        let is_enough = atoms.is_some_and(|atoms| atoms >= total);
-        if !is_settled || !(is_enough || tells) {
-            left.push(vault);
-            continue;
-        }
-        report.agrees();
-        if !is_enough {
-            let shown = atoms.map_or("no token account".to_owned(), |atoms| atoms.to_string());
-            let subject = of_config(AuditCheck::Vaults, entity.address);
-            report.differs(subject, "the vault", &format!("at least {total}"), &shown);
-        }
-    }
-    Ok(left)
 }
 
 /// P1 and P3: a total is what the purses hold, and what was deposited less what was withdrawn.

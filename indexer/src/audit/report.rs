@@ -29,6 +29,15 @@ pub struct Subject {
     pub address: Key,
 }
 
+/// A comparison about a mint, by its settings.
+pub fn of_config(check: AuditCheck, address: Key) -> Subject {
+    Subject {
+        check,
+        kind: EntityKind::MintConfig,
+        address,
+    }
+}
+
 impl Report {
     /// Counts a figure, and a difference unless both sides say the same.
     pub fn equal<T: PartialEq + Display>(
