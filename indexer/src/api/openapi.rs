@@ -2,13 +2,15 @@
 
 use {
     super::{all_pages, json::Json},
-    quern_api::{Problem, problem::MEDIA_TYPE},
+    quern_api::{BoardsRequest, Problem, Ranked, problem::MEDIA_TYPE},
     std::sync::LazyLock,
     utoipa::{
         PartialSchema, ToSchema,
         openapi::{
-            ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, Ref, RefOr, ResponseBuilder,
+            ContentBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, Ref, RefOr,
+            ResponseBuilder,
             path::{Operation, PathItem},
+            schema::Type,
         },
     },
 };
@@ -62,6 +64,15 @@ fn made() -> OpenApi {
             add_problems(operation);
         }
     }
+    for (path, ranked) in [
+        (BoardsRequest::PATH, Ranked::Providers),
+        (BoardsRequest::MODELS, Ranked::Models),
+        (BoardsRequest::CLIENTS, Ranked::Clients),
+    ] {
+        if let Some(operation) = document.paths.paths.get_mut(path).and_then(read_mut) {
+            name_metrics(operation, ranked);
+        }
+    }
     let components = document.components.get_or_insert_default();
     let name = Problem::name().into_owned();
     components.schemas.insert(name, Problem::schema());
@@ -70,6 +81,22 @@ fn made() -> OpenApi {
 
 fn read_mut(item: &mut PathItem) -> Option<&mut Operation> {
     item.get.as_mut()
+}
+
+/// Each board has metrics of its own and refuses the others.
+fn name_metrics(operation: &mut Operation, ranked: Ranked) {
+    let words = ranked.metrics().iter().map(|metric| metric.word());
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(words))
+        .build();
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && parameter.name == "metric"
+        {
+            parameter.schema = Some(schema.clone().into());
+        }
+    }
 }
 
 /// Every page may refuse a request in the same ways.
