@@ -5,7 +5,7 @@ use {
         decode::{self, Decoded},
         error::{IndexerError, Result},
         health::Health,
-        source::{Item, Range, Source, Tip},
+        source::{Item, Items, Range, Source, Tip},
         store::{Batch, Cursor, Origin, Store, Written},
     },
     backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder},
@@ -23,12 +23,12 @@ use {
 pub const OVERLAP_SLOTS: u64 = 150;
 /// Transactions in a batch.
 const BATCH_TRANSACTIONS: usize = 2_048;
+/// Batches that wait while the end of a write takes its time.
+const BATCHES_AHEAD: usize = 8;
 /// Longest time before what was read is handed on to be written, for nodes that answer slowly.
 const LONGEST_UNWRITTEN: Duration = Duration::from_secs(1);
 /// Longest time that a database transaction takes in batches: what it holds is not seen yet, and others that write wait.
 const LONGEST_OPEN: Duration = Duration::from_secs(4);
-/// Transactions that one task reads, one after the other, at most: a task's turn takes as long as decoding one.
-const READ_IN_TURN: usize = 16;
 /// Accounts with holes that are searched for at a time.
 const SEARCHED_ACCOUNTS: usize = 20;
 /// First pause after a failed walk; doubles each time.
@@ -233,7 +233,7 @@ impl Follower {
             let (tip, _) = self.tip().await?;
             let mut items = self.source.walk_of(account, tip).await?;
             items.retain(|item| !item.failed && item.slot <= tip.slot);
-            let items = self.unknown(items).await?;
+            let items = self.unknown(Arc::new(items)).await?;
             let (send, receive) = mpsc::channel(1);
             let reading = async move {
                 let read = self.read_batches(items, i64::MIN, Keep::Telling, &send);
@@ -266,12 +266,12 @@ impl Follower {
         tip: Tip,
         end: Cursor,
         from_start: bool,
-        items: Vec<Item>,
+        items: Items,
     ) -> Result<()> {
         let items = self.unknown(items).await?;
-        let new = items.len();
-        // One batch is written while the next one is read, on any thread; a slow store holds the reading, and nothing is dropped.
-        let (send, receive) = mpsc::channel(1);
+        let new = items.count();
+        // Some batches are read ahead of the one that is written; a slow store holds the reading, and nothing is dropped.
+        let (send, receive) = mpsc::channel(BATCHES_AHEAD);
         let follower = self.clone();
         // Dropped, it stops.
         let mut writing = JoinSet::new();
@@ -301,40 +301,31 @@ impl Follower {
     }
 
     /// Those of these transactions that were not read yet; one that is listed twice is taken once, or twice if far apart, which does no
-    /// harm. A walk through the whole history has millions of items: they are looked up piece by piece and never copied.
-    async fn unknown(&self, mut items: Vec<Item>) -> Result<Vec<Item>> {
-        let mut is_new = Vec::with_capacity(items.len());
+    /// harm. A walk through the whole history has millions of items: they are looked up piece by piece.
+    async fn unknown(&self, items: Items) -> Result<Unknown> {
+        let mut is_unknown = Vec::with_capacity(items.len());
         for piece in items.chunks(BATCH_TRANSACTIONS) {
             let signatures: Vec<Signature> = piece.iter().map(|item| item.signature).collect();
             let mut seen = self.store.known(&signatures).await?;
-            is_new.extend(signatures.iter().map(|signature| seen.insert(*signature)));
+            is_unknown.extend(signatures.iter().map(|signature| seen.insert(*signature)));
         }
-        let mut is_new = is_new.into_iter();
-        items.retain(|_| is_new.next().unwrap_or(true));
-        Ok(items)
+        Ok(Unknown { items, is_unknown })
     }
 
     /// Reads these transactions and sends them on in full batches; gives back the rest and the latest time in any of them.
     async fn read_batches(
         &self,
-        items: Vec<Item>,
+        items: Unknown,
         mut latest_at: i64,
         keep: Keep,
         batches: &mpsc::Sender<Batch>,
     ) -> Result<(Batch, i64)> {
         let mut batch = Batch::default();
         // Fetches run side by side, bounded, and arrive in order: memory holds a few batches and the fetches under way.
-        let fetches = self.fetches.max(1);
-        let together = (items.len() / fetches / 4).clamp(1, READ_IN_TURN);
-        let mut items = items.into_iter();
-        let turns = std::iter::from_fn(move || {
-            let turn: Vec<Item> = items.by_ref().take(together).collect();
-            (!turn.is_empty()).then_some(turn)
-        });
-        let mut fetched = stream::iter(turns)
-            .map(|turn| self.start_reading(turn))
-            .buffered(fetches)
-            .flat_map(stream::iter);
+        // One task decodes them all: it is faster than the writer, which has the other cores.
+        let mut fetched = stream::iter(items.into_items())
+            .map(|item| read(&*self.source, &self.program, item))
+            .buffered(self.fetches.max(1));
         let mut sent_at = Instant::now();
         while let Some(next) = fetched.next().await {
             let (item, decoded) = match next {
@@ -413,49 +404,36 @@ impl Follower {
         batch.dead_letters.extend(decoded.dead_letters);
         latest_at
     }
+}
 
-    /// Begins to read transactions up to the first that cannot be read, on any thread: decoding takes longer than storing. Dropped,
-    /// it stops.
-    fn start_reading(&self, items: Vec<Item>) -> impl Future<Output = Vec<Result<Fetched>>> {
-        let (source, program) = (Arc::clone(&self.source), self.program);
-        let first = items.first().map(|item| item.signature);
-        async move {
-            let mut task = JoinSet::new();
-            task.spawn(async move { read_all(&*source, &program, items).await });
-            match task.join_next().await {
-                Some(Ok(fetched)) => fetched,
-                Some(Err(error)) => vec![Err(error.into())],
-                None => vec![Err(IndexerError::Unreadable {
-                    signature: first.map_or_else(String::new, |first| first.to_string()),
-                    reason: "nothing read it".to_owned(),
-                })],
-            }
-        }
+/// Those of a list that were not read yet. The list stays as it is, and nobody copies it.
+struct Unknown {
+    items: Items,
+    /// Of each.
+    is_unknown: Vec<bool>,
+}
+
+impl Unknown {
+    fn count(&self) -> usize {
+        self.is_unknown.iter().filter(|is| **is).count()
+    }
+
+    fn into_items(self) -> impl Iterator<Item = Item> {
+        let Self { items, is_unknown } = self;
+        let wanted = is_unknown.into_iter().enumerate().filter(|(_, is)| *is);
+        wanted.filter_map(move |(at, _)| items.get(at).copied())
     }
 }
 
 /// A transaction that was listed, and its content; none if it failed.
 type Fetched = (Item, Option<Decoded>);
 
-async fn read_all(source: &dyn Source, program: &Key, items: Vec<Item>) -> Vec<Result<Fetched>> {
-    let mut fetched = Vec::with_capacity(items.len());
-    for item in items {
-        let read = read(source, program, &item).await;
-        let is_over = read.is_err();
-        fetched.push(read.map(|decoded| (item, decoded)));
-        if is_over {
-            break;
-        }
-    }
-    fetched
-}
-
-/// A transaction's content; none if it failed.
-async fn read(source: &dyn Source, program: &Key, item: &Item) -> Result<Option<Decoded>> {
+/// A transaction with its content; none if it failed.
+async fn read(source: &dyn Source, program: &Key, item: Item) -> Result<Fetched> {
     if item.failed {
-        return Ok(None);
+        return Ok((item, None));
     }
-    let encoded = source.transaction(item).await?;
+    let encoded = source.transaction(&item).await?;
     let decoded = decode::transaction(program, &encoded)?;
     if decoded.signature != item.signature {
         return Err(IndexerError::Unreadable {
@@ -463,7 +441,7 @@ async fn read(source: &dyn Source, program: &Key, item: &Item) -> Result<Option<
             reason: "the node returned another transaction".to_owned(),
         });
     }
-    Ok(Some(decoded))
+    Ok((item, Some(decoded)))
 }
 
 /// Which transactions are kept.

@@ -11,7 +11,7 @@ use {
         follow::Follower,
         health::Health,
         project::Event,
-        source::{FileSource, Item, Range, Source, Tip},
+        source::{FileSource, Item, Items, Range, Source, Tip},
         store::{Batch, Store},
     },
     quern_testkit::rng::Rng,
@@ -96,20 +96,19 @@ impl Source for Unreliable {
         })
     }
 
-    async fn walk(&self, range: &Range) -> Result<Vec<Item>> {
+    async fn walk(&self, range: &Range) -> Result<Items> {
         self.fails()?;
         let floor = range.floor.unwrap_or(0);
         let within = self
             .events
             .iter()
             .filter(|event| event.slot >= floor && event.slot <= range.tip.slot);
-        Ok(within
-            .map(|event| Item {
-                signature: event.id.signature,
-                slot: event.slot,
-                failed: false,
-            })
-            .collect())
+        let items = within.map(|event| Item {
+            signature: event.id.signature,
+            slot: event.slot,
+            failed: false,
+        });
+        Ok(Arc::new(items.collect()))
     }
 
     async fn transaction(&self, item: &Item) -> Result<EncodedConfirmedTransactionWithStatusMeta> {

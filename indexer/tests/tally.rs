@@ -15,7 +15,7 @@ use {
             Event, EventId,
             program::{Campaign, EntityKind, Entry, read},
         },
-        source::{Item, Range, Source, Tip},
+        source::{Item, Items, Range, Source, Tip},
         store::{Batch, Cursor, DeadLetter, Role, Store},
         tally::{self, Chain, Difference, EntryRow, Format, MilestoneRow, Output, Summary},
     },
@@ -300,7 +300,7 @@ impl Source for Slow {
     async fn tip(&self) -> Result<Tip, IndexerError> {
         self.source.tip().await
     }
-    async fn walk(&self, range: &Range) -> Result<Vec<Item>, IndexerError> {
+    async fn walk(&self, range: &Range) -> Result<Items, IndexerError> {
         self.source.walk(range).await
     }
     async fn transaction(

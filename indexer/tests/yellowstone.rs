@@ -18,7 +18,7 @@ use {
         follow::Follower,
         health::Health,
         source::{
-            Endpoint, Item, Range, RpcOptions, RpcSource, Source, Tip,
+            Endpoint, Item, Items, Range, RpcOptions, RpcSource, Source, Tip,
             yellowstone::{
                 YellowstoneOptions, YellowstoneSource,
                 messages::{
@@ -72,7 +72,7 @@ impl Source for Counted {
         self.node.tip().await
     }
 
-    async fn walk(&self, range: &Range) -> Result<Vec<Item>> {
+    async fn walk(&self, range: &Range) -> Result<Items> {
         self.node.walk(range).await
     }
 

@@ -1,13 +1,13 @@
 //! A recording: one `getTransaction` reply as JSON on each line, in any order. For tests, benchmarks and replays.
 
 use {
-    super::{Item, Range, Source, Tip},
+    super::{Item, Items, Range, Source, Tip},
     crate::{
         decode,
         error::{IndexerError, Result},
     },
     async_trait::async_trait,
-    quern_api::{Key, Signature},
+    quern_api::Key,
     quern_client::text,
     serde_json::Value,
     solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta,
@@ -16,7 +16,7 @@ use {
         io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
         num::NonZero,
         path::{Path, PathBuf},
-        sync::{Mutex, PoisonError},
+        sync::{Arc, Mutex, PoisonError},
         thread,
     },
 };
@@ -29,17 +29,17 @@ pub struct FileSource {
     path: PathBuf,
     file: Mutex<File>,
     /// By slot, then by place in the file.
-    lines: Vec<Line>,
-    /// Positions of `lines` by signature, then by place in the file.
-    by_signature: Vec<usize>,
+    items: Items,
+    /// Where the line of each stands.
+    places: Vec<Place>,
     tip: Tip,
 }
 
-/// A line of the recording.
-struct Line {
-    item: Item,
+/// A line's place in the file.
+#[derive(Clone, Copy)]
+struct Place {
     start: u64,
-    length: usize,
+    length: u32,
 }
 
 /// A line as it was read.
@@ -61,7 +61,7 @@ impl FileSource {
         };
         let open = || File::open(path).map_err(|error| failed(error.to_string()));
         let mut reader = BufReader::new(open()?);
-        let (mut lines, mut time) = (Vec::new(), None);
+        let (mut items, mut places, mut time) = (Vec::new(), Vec::new(), None);
         let (mut start, mut number) = (0, 0);
         loop {
             let piece = next_piece(&mut reader, &mut start, &mut number)
@@ -69,39 +69,43 @@ impl FileSource {
             if piece.is_empty() {
                 break;
             }
-            for (line, at) in read_piece(&piece, program).map_err(failed)? {
-                lines.push(line);
+            for (item, place, at) in read_piece(&piece, program).map_err(failed)? {
+                items.push(item);
+                places.push(place);
                 time = time.max(at);
             }
         }
-        lines.shrink_to_fit();
-        lines.sort_by_key(|line| line.item.slot);
-        let slot = lines.last().map_or(0, |line| line.item.slot);
-        let mut by_signature: Vec<usize> = (0..lines.len()).collect();
-        by_signature.sort_by_key(|at| lines.get(*at).map(|line| line.item.signature));
+        // Most are in order and then copied no more.
+        if !items.is_sorted_by_key(|item: &Item| item.slot) {
+            let mut lines: Vec<_> = items.into_iter().zip(places).collect();
+            lines.sort_by_key(|(item, _)| item.slot);
+            (items, places) = lines.into_iter().unzip();
+        }
+        items.shrink_to_fit();
+        places.shrink_to_fit();
+        let slot = items.last().map_or(0, |item| item.slot);
         Ok(Self {
             path: path.to_owned(),
             file: Mutex::new(open()?),
-            lines,
-            by_signature,
+            items: Arc::new(items),
+            places,
             tip: Tip { slot, time },
         })
     }
 
-    fn line_of(&self, signature: &Signature) -> Option<&Line> {
-        let line = |at: &usize| self.lines.get(*at);
-        let signature_of = |at: &usize| line(at).map(|line| line.item.signature);
-        let found = self
-            .by_signature
-            .binary_search_by_key(&Some(*signature), signature_of);
-        found.ok().and_then(|at| line(self.by_signature.get(at)?))
+    fn place_of(&self, item: &Item) -> Option<&Place> {
+        let first = self.items.partition_point(|other| other.slot < item.slot);
+        let from_there = self.items.iter().zip(&self.places).skip(first);
+        let mut of_slot = from_there.take_while(|(other, _)| other.slot == item.slot);
+        let found = of_slot.find(|(other, _)| other.signature == item.signature);
+        found.map(|(_, place)| place)
     }
 
-    fn bytes_of(&self, line: &Line) -> io::Result<Vec<u8>> {
+    fn read(&self, place: &Place) -> io::Result<Vec<u8>> {
         // A reader that panicked leaves at most another place in the file.
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(line.start))?;
-        let mut bytes = vec![0; line.length];
+        file.seek(SeekFrom::Start(place.start))?;
+        let mut bytes = vec![0; place.length as usize];
         file.read_exact(&mut bytes)?;
         Ok(bytes)
     }
@@ -133,8 +137,11 @@ fn next_piece(
     Ok(piece)
 }
 
-/// Reads lines on all cores; gives each with its time.
-fn read_piece(piece: &[Text], program: &Key) -> Result<Vec<(Line, Option<i64>)>, String> {
+/// A line's transaction, where it stands, and its time.
+type Line = (Item, Place, Option<i64>);
+
+/// Reads lines on all cores.
+fn read_piece(piece: &[Text], program: &Key) -> Result<Vec<Line>, String> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let share = piece.len().div_ceil(cores).max(1);
     thread::scope(|scope| {
@@ -149,23 +156,25 @@ fn read_piece(piece: &[Text], program: &Key) -> Result<Vec<(Line, Option<i64>)>,
     })
 }
 
-fn read_lines(part: &[Text], program: &Key) -> Result<Vec<(Line, Option<i64>)>, String> {
+fn read_lines(part: &[Text], program: &Key) -> Result<Vec<Line>, String> {
     let read = part.iter().map(|text| {
         let at_line = |reason: String| format!("line {}: {reason}", text.number);
         let transaction = transaction_of(&text.bytes).map_err(at_line)?;
         // A recording never changes: what cannot be read now never can.
         let decoded = decode::transaction(program, &transaction)
             .map_err(|error| at_line(error.to_string()))?;
-        let line = Line {
-            item: Item {
-                signature: decoded.signature,
-                slot: transaction.slot,
-                failed: !decoded.succeeded,
-            },
-            start: text.start,
-            length: text.bytes.len(),
+        let item = Item {
+            signature: decoded.signature,
+            slot: transaction.slot,
+            failed: !decoded.succeeded,
         };
-        Ok((line, transaction.block_time))
+        let length = u32::try_from(text.bytes.len())
+            .map_err(|_| at_line("no transaction is that long".to_owned()))?;
+        let place = Place {
+            start: text.start,
+            length,
+        };
+        Ok((item, place, transaction.block_time))
     });
     read.collect()
 }
@@ -201,11 +210,15 @@ impl Source for FileSource {
         Ok(self.tip)
     }
 
-    async fn walk(&self, range: &Range) -> Result<Vec<Item>> {
+    async fn walk(&self, range: &Range) -> Result<Items> {
         let floor = range.floor.unwrap_or(0);
         let within = |item: &Item| item.slot >= floor && item.slot <= range.tip.slot;
-        let items = self.lines.iter().map(|line| line.item);
-        Ok(items.filter(within).collect())
+        match self.items.iter().all(within) {
+            true => Ok(Arc::clone(&self.items)),
+            false => Ok(Arc::new(
+                self.items.iter().copied().filter(within).collect(),
+            )),
+        }
     }
 
     async fn transaction(&self, item: &Item) -> Result<EncodedConfirmedTransactionWithStatusMeta> {
@@ -213,11 +226,11 @@ impl Source for FileSource {
             path: self.path.display().to_string(),
             reason,
         };
-        let Some(line) = self.line_of(&item.signature) else {
+        let Some(place) = self.place_of(item) else {
             return Err(failed(format!("it does not hold {}", item.signature)));
         };
         // A read of a few kilobytes, mostly from memory, takes less time than another thread's turn.
-        let bytes = self.bytes_of(line);
+        let bytes = self.read(place);
         transaction_of(&bytes.map_err(|error| failed(error.to_string()))?).map_err(failed)
     }
 

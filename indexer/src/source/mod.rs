@@ -21,6 +21,7 @@ use {
     async_trait::async_trait,
     quern_api::{Key, Signature},
     solana_transaction_status_client_types::EncodedConfirmedTransactionWithStatusMeta,
+    std::sync::Arc,
 };
 
 /// Transactions of one account that are looked at to fill a hole. Strangers can name an account as often as they like; a walk
@@ -47,6 +48,9 @@ pub struct Item {
     pub failed: bool,
 }
 
+/// Transactions, oldest first. Shared, because a whole history has millions: a recording's list is also its index.
+pub type Items = Arc<Vec<Item>>;
+
 /// What a walk covers: everything up to the tip's slot, and back to a floor or to the program's first transaction.
 #[derive(Clone, Copy, Debug)]
 pub struct Range {
@@ -67,7 +71,7 @@ pub trait Source: Send + Sync + 'static {
     /// The end of the finalized chain.
     async fn tip(&self) -> Result<Tip>;
     /// Every transaction in the range, oldest first. Fails rather than leave one out.
-    async fn walk(&self, range: &Range) -> Result<Vec<Item>>;
+    async fn walk(&self, range: &Range) -> Result<Items>;
     /// Finalized transactions that name an account, oldest first and at most [`MOST_OF_ACCOUNT`], the newest ones: what a walk
     /// left out of it. A source that cannot search by account walks everything.
     async fn walk_of(&self, _account: &Key, tip: Tip) -> Result<Vec<Item>> {
@@ -76,7 +80,7 @@ pub trait Source: Send + Sync + 'static {
             floor: None,
             origin: None,
         };
-        self.walk(&all).await
+        self.walk(&all).await.map(Arc::unwrap_or_clone)
     }
     /// One of them with its metadata. Fails rather than answer that there is none.
     async fn transaction(&self, item: &Item) -> Result<EncodedConfirmedTransactionWithStatusMeta>;

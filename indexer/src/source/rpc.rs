@@ -3,7 +3,9 @@
 mod ahead;
 
 use {
-    super::{Accounts, Endpoint, Held, Item, MOST_OF_ACCOUNT, Progress, Range, Source, Tip, Walk},
+    super::{
+        Accounts, Endpoint, Held, Item, Items, MOST_OF_ACCOUNT, Progress, Range, Source, Tip, Walk,
+    },
     crate::{
         error::{IndexerError, Result},
         metrics,
@@ -235,8 +237,10 @@ impl Source for RpcSource {
         })
     }
 
-    async fn walk(&self, range: &Range) -> Result<Vec<Item>> {
-        self.walk_through(&self.program, range, usize::MAX).await
+    async fn walk(&self, range: &Range) -> Result<Items> {
+        self.walk_through(&self.program, range, usize::MAX)
+            .await
+            .map(Arc::new)
     }
 
     async fn walk_of(&self, account: &Key, tip: Tip) -> Result<Vec<Item>> {

@@ -13,7 +13,7 @@ mod progress;
 pub use options::YellowstoneOptions;
 
 use {
-    super::{Endpoint, Item, Range, Source, Tip},
+    super::{Endpoint, Item, Items, Range, Source, Tip},
     crate::{decode, error::Result, metrics},
     async_trait::async_trait,
     held::Held,
@@ -129,7 +129,7 @@ impl Source for YellowstoneSource {
         self.node.tip().await
     }
 
-    async fn walk(&self, range: &Range) -> Result<Vec<Item>> {
+    async fn walk(&self, range: &Range) -> Result<Items> {
         let items = self.node.walk(range).await?;
         // Walks begin where the last one ended, so none asks for what is older.
         if let Some(floor) = range.floor {
