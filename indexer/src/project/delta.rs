@@ -11,7 +11,7 @@ use {
         program::{EntityKind, MilestoneSettled, QuernEvent},
     },
     quern_api::{Key, Window},
-    std::collections::{BTreeMap, BTreeSet},
+    std::collections::BTreeMap,
 };
 
 /// The bucket that holds everything. Those of windows follow it; all others are hours since 1970.
@@ -150,12 +150,12 @@ pub struct Delta {
     pub scores: BTreeMap<ScoreKey, u128>,
     /// Sums over everything.
     pub totals: BTreeMap<TotalKey, Total>,
-    /// Time lines of jobs, campaigns and entries: the account, its `seq`, the event, and what jobs are asked for of it.
-    pub steps: BTreeSet<(Key, u64, EventId, Option<StepKind>)>,
+    /// In the order of events, as all lists here. Time lines of jobs, campaigns and entries: the account, its `seq`, the event, and what jobs are asked for of it.
+    pub steps: Vec<(Key, u64, EventId, Option<StepKind>)>,
     /// Settled milestones.
     pub settlements: BTreeMap<EventId, Settlement>,
     /// Whom the events concern.
-    pub parties: BTreeSet<PartyRow>,
+    pub parties: Vec<PartyRow>,
 }
 
 impl Delta {
@@ -168,7 +168,7 @@ impl Delta {
             self.merge_entity((change.kind, address), row);
             if has_time_line(change.kind) {
                 let kind = StepKind::of(body).filter(|_| change.kind == EntityKind::Job as u8);
-                self.steps.insert((address, change.seq, event.id, kind));
+                self.steps.push((address, change.seq, event.id, kind));
             }
         }
         for (category, assurance, mint, atoms) in money::flows(body) {
@@ -190,7 +190,7 @@ impl Delta {
             self.add_score(&one, at);
         }
         for (party, concern) in parties(body) {
-            self.parties.insert(PartyRow {
+            self.parties.push(PartyRow {
                 party,
                 concern,
                 at,
@@ -230,7 +230,7 @@ impl Delta {
 }
 
 /// Whether the steps of such an account are kept.
-fn has_time_line(kind: u8) -> bool {
+pub fn has_time_line(kind: u8) -> bool {
     use EntityKind::{Campaign, Entry, Job};
     matches!(EntityKind::from_code(kind), Some(Job | Campaign | Entry))
 }

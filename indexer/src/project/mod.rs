@@ -14,8 +14,8 @@ mod money;
 pub use {
     campaign::{Judged, claimed_atoms, judge, judge_event, total_before, worth},
     delta::{
-        ALL_TIME, Delta, FIRST_HOUR, PartyRow, ScoreKey, Settlement, StepKind, first_hour, hour_of,
-        is_hour, window_bucket,
+        ALL_TIME, Delta, FIRST_HOUR, PartyRow, ScoreKey, Settlement, StepKind, first_hour,
+        has_time_line, hour_of, is_hour, window_bucket,
     },
     entity::{EntityKey, EntityRow, Indexed, Stated, changed_campaign},
     ledger::{Concern, Moved, moved},

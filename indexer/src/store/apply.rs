@@ -7,13 +7,15 @@ use {
     },
     crate::{
         error::Result,
-        project::{
-            Delta, EntityKey, EntityRow, Event, EventId, PartyRow, Settlement, Total, TotalKey,
-        },
+        project::{Delta, EntityKey, EntityRow, Event, EventId, Settlement, Total, TotalKey},
     },
     quern_api::Signature,
     std::collections::{BTreeMap, HashMap, HashSet},
+    tokio::task::yield_now,
 };
+
+/// Events projected before the database gets its turn.
+const PROJECTED_IN_TURN: usize = 32;
 
 /// What was read of a source.
 #[derive(Clone, Debug, Default)]
@@ -70,10 +72,17 @@ pub(super) async fn record(
         .iter()
         .filter(|event| seen.insert(event.id))
         .collect();
-    rows.insert_events(&new).await?;
-    for event in &new {
-        delta.add(event);
-    }
+    // While the database works, what follows from the events is put together.
+    let project = async {
+        for some in new.chunks(PROJECTED_IN_TURN) {
+            for event in some {
+                delta.add(event);
+            }
+            yield_now().await;
+        }
+    };
+    let (inserted, ()) = tokio::join!(rows.insert_events(&new), project);
+    inserted?;
     Ok(new.len() as u64)
 }
 
@@ -100,6 +109,8 @@ pub(super) async fn merge(rows: &mut dyn Rows, mut delta: Delta, meta: &Meta) ->
     merge_entities(rows, delta.entities).await?;
     scores::add(rows, delta.scores, meta.change).await?;
     merge_totals(rows, delta.totals).await?;
+    // As they lie in the tables.
+    delta.steps.sort_unstable();
     let steps = delta.steps.into_iter();
     let steps: Vec<StepRow> = steps
         .map(|(job, seq, event, kind)| StepRow {
@@ -112,8 +123,9 @@ pub(super) async fn merge(rows: &mut dyn Rows, mut delta: Delta, meta: &Meta) ->
     rows.insert_steps(&steps).await?;
     let settlements: Vec<(EventId, Settlement)> = delta.settlements.into_iter().collect();
     rows.insert_settlements(&settlements).await?;
-    let parties: Vec<PartyRow> = delta.parties.into_iter().collect();
-    rows.insert_parties(&parties).await
+    delta.parties.sort_unstable();
+    delta.parties.dedup();
+    rows.insert_parties(&delta.parties).await
 }
 
 async fn merge_entities(

@@ -11,7 +11,7 @@ use {
 
 /// The form and the meaning of the projections. Raise it with every change of `projections.sql` of an engine, and of what
 /// [`crate::project`] makes of an event.
-pub(super) const TABLES: u32 = 4;
+pub(super) const TABLES: u32 = 5;
 
 /// Whether the projections are those of this version.
 pub(super) fn check_tables(meta: &Meta) -> Result<()> {

@@ -13,9 +13,9 @@ use {
 };
 
 /// Transactions of one write at most: most have an event, failed ones none.
-const MOST_TRANSACTIONS: usize = 65_536;
+const MOST_TRANSACTIONS: usize = 49_152;
 /// Events of which the rows are held in memory at most.
-const MOST_EVENTS: u64 = 32_768;
+const MOST_EVENTS: u64 = 24_576;
 
 /// Batches on their way into the store. Their record is written as they come. What follows from them is written at the end, once
 /// for all of them: they change the same accounts, sums and pages again and again. Dropped before, it leaves the store as it was.

@@ -15,8 +15,12 @@ use {
 /// A statement, or several, with their values.
 pub(super) type Query<'q> = sqlx::query::Query<'q, Driver, SqliteArguments<'q>>;
 
+/// Most rows of one query: each query waits for its turn on a processor.
+const MOST_ROWS: usize = 512;
+/// Most rows that an `UPDATE` changes: if it has many more, SQLite reads the whole table instead of looking each up.
+pub(super) const MOST_CHANGED: usize = 128;
 /// Rows of one query. Few sizes, so that each query is prepared once; any number of rows is few of them.
-const SIZES: [usize; 8] = [128, 64, 32, 16, 8, 4, 2, 1];
+const SIZES: [usize; 10] = [MOST_ROWS, 256, MOST_CHANGED, 64, 32, 16, 8, 4, 2, 1];
 
 /// Writes these rows. While the database's thread works on some, the values of the next ones are put together.
 pub(super) async fn run<T: Sync>(
@@ -25,14 +29,25 @@ pub(super) async fn run<T: Sync>(
     sql: impl Fn(usize) -> String + Send,
     bind: impl for<'q> Fn(Query<'q>, &'q T) -> Result<Query<'q>> + Send,
 ) -> Result<()> {
+    run_each(connection, rows, MOST_ROWS, sql, bind).await
+}
+
+/// The same with at most so many rows in one query.
+pub(super) async fn run_each<T: Sync>(
+    connection: &mut SqliteConnection,
+    rows: &[T],
+    most: usize,
+    sql: impl Fn(usize) -> String + Send,
+    bind: impl for<'q> Fn(Query<'q>, &'q T) -> Result<Query<'q>> + Send,
+) -> Result<()> {
     // One text for each size.
     let mut texts: Vec<(usize, String)> = Vec::new();
-    for part in parts(rows) {
+    for part in parts_of(rows, most) {
         if texts.last().is_none_or(|(size, _)| *size != part.len()) {
             texts.push((part.len(), sql(part.len())));
         }
     }
-    let mut queries = parts(rows).map(|part| {
+    let mut queries = parts_of(rows, most).map(|part| {
         let text = texts.iter().find(|(size, _)| *size == part.len());
         let text = text.map_or("", |(_, text)| text.as_str());
         part.iter().try_fold(sqlx::query(text), &bind)
@@ -52,9 +67,14 @@ pub(super) async fn run<T: Sync>(
 }
 
 /// These rows in parts, each as large as one query may be.
-pub(super) fn parts<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+pub(super) fn parts<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    parts_of(rows, MOST_ROWS)
+}
+
+fn parts_of<T>(mut rows: &[T], most: usize) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
-        let size = SIZES.into_iter().find(|size| *size <= rows.len())?;
+        let size = rows.len().min(most);
+        let size = SIZES.into_iter().find(|some| *some <= size)?;
         let (part, rest) = rows.split_at_checked(size)?;
         rows = rest;
         Some(part)
@@ -78,7 +98,7 @@ mod tests {
 
     #[test]
     fn every_row_is_in_one_part_and_parts_have_few_sizes() {
-        for count in [0, 1, 7, 8, 9, 127, 128, 129, 500, 2_048] {
+        for count in [0, 1, 7, 8, 9, 127, 128, 129, 511, 512, 513, 2_048] {
             let rows: Vec<usize> = (0..count).collect();
             let split: Vec<&[usize]> = parts(&rows).collect();
             assert_eq!(split.concat(), rows);

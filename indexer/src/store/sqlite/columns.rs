@@ -14,6 +14,15 @@ use {
     sqlx::{Row, sqlite::SqliteRow},
 };
 
+/// What [`entity_row`] reads.
+macro_rules! entity_columns {
+    () => {
+        "kind, address, seq, seen, closed, slot, signature, instruction, inner, state_seq, state_signature, \
+         state_instruction, state_inner, state_bytes, text_seq, text"
+    };
+}
+pub(super) use entity_columns;
+
 pub(super) fn bytes<const N: usize>(row: &SqliteRow, column: &'static str) -> Result<[u8; N]> {
     row.try_get::<&[u8], _>(column)?
         .try_into()

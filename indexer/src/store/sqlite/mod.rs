@@ -1,29 +1,33 @@
 //! SQLite: one file, one writer, many readers (write-ahead log).
 
+mod account;
 mod audit;
 mod bulk;
+mod checkpoint;
 mod columns;
 mod file;
 mod number;
 mod numbers;
 mod read;
+mod scored;
 mod write;
 
 pub(super) use file::path_of;
 
 use {
-    self::numbers::Numbers,
+    self::{
+        account::Accounts,
+        checkpoint::{Checkpointer, Log},
+        numbers::Numbers,
+        scored::Scored,
+    },
     super::{
         role::Role,
         rows::{Engine, Queries, Rows},
         version,
     },
-    crate::{
-        error::{IndexerError, Result},
-        project::EntityKey,
-    },
+    crate::error::{IndexerError, Result},
     async_trait::async_trait,
-    quern_api::Key,
     sqlx::{
         Connection, Sqlite as Driver, SqliteConnection, Transaction, TransactionManager,
         migrate::Migrator,
@@ -32,18 +36,18 @@ use {
             SqliteSynchronous, SqliteTransactionManager,
         },
     },
-    std::{collections::HashMap, fs::File, path::Path, time::Duration},
+    std::{fs::File, path::Path, sync::Arc, time::Duration},
 };
 
 /// Connections that only read.
 const READERS: u32 = 4;
-/// Page cache of the connection that writes: what a batch changes should fit, or its pages are written twice. SQLite reads a
-/// negative number as KiB.
-const WRITER_CACHE_KIB: &str = "-65536";
+/// Page cache of the connection that writes. What a write changes is more, and most of it comes at the end of tables: that leaves the
+/// cache as soon as it is full and is not missed. SQLite reads a negative number as KiB.
+const WRITER_CACHE_KIB: &str = "-24576";
 /// Page cache of each connection that reads; the system keeps pages, too.
 const READER_CACHE_KIB: &str = "-8192";
-/// Pages of the log from which on they are moved to the file: fewer moves write a page that changes often less often.
-const CHECKPOINT_PAGES: &str = "32768";
+/// Pages of the log from which on a commit moves those to the file that were not moved beside it, so that the log begins anew.
+const CHECKPOINT_PAGES: &str = "131072";
 
 /// Rows that the database's thread may be ahead of whoever reads them.
 const ROWS_UNDER_WAY: usize = 512;
@@ -58,6 +62,7 @@ pub struct Sqlite {
     /// None in a process that only reads.
     writer: Option<SqlitePool>,
     reader: SqlitePool,
+    checkpointer: Option<Checkpointer>,
     /// Held as long as the store is open: a second writer would project the same events twice.
     _lock: Option<File>,
 }
@@ -91,6 +96,7 @@ impl Sqlite {
         file::refuse_others(path).await?;
         let writer = pool(1, options.clone()).await.map_err(failed)?;
         version::upgrade(&mut *writer.acquire().await.map_err(failed)?, &MIGRATIONS).await?;
+        let checkpointer = Checkpointer::start(&options).await.map_err(failed)?;
         let reading = options
             .read_only(true)
             .pragma("cache_size", READER_CACHE_KIB);
@@ -98,6 +104,7 @@ impl Sqlite {
         Ok(Self {
             writer: Some(writer),
             reader,
+            checkpointer: Some(checkpointer),
             _lock: Some(lock),
         })
     }
@@ -125,6 +132,7 @@ impl Sqlite {
         Ok(Self {
             writer: None,
             reader,
+            checkpointer: None,
             _lock: None,
         })
     }
@@ -174,7 +182,12 @@ impl Engine for Sqlite {
     async fn write(&self) -> Result<Box<dyn Rows>> {
         let writer = self.writer.as_ref().ok_or(IndexerError::ReadOnlyStore)?;
         let begun = writer.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(Box::new(SqliteRows::new(begun)))
+        let rows = SqliteRows::new(begun);
+        let checkpointer = self.checkpointer.as_ref();
+        Ok(Box::new(SqliteRows {
+            log: checkpointer.map(Checkpointer::log),
+            ..rows
+        }))
     }
 
     fn may_write(&self) -> bool {
@@ -200,6 +213,9 @@ impl Engine for Sqlite {
 
     async fn close(&self) {
         self.reader.close().await;
+        if let Some(checkpointer) = &self.checkpointer {
+            checkpointer.stop().await;
+        }
         if let Some(writer) = &self.writer {
             writer.close().await;
         }
@@ -210,8 +226,12 @@ impl Engine for Sqlite {
 struct SqliteRows {
     transaction: Transaction<'static, Driver>,
     numbers: Numbers,
-    /// The owners of the accounts that were looked up last.
-    owners: HashMap<EntityKey, Option<Key>>,
+    accounts: Accounts,
+    scored: Scored,
+    /// Events recorded here.
+    events: usize,
+    /// Of the connection that writes.
+    log: Option<Arc<Log>>,
 }
 
 impl SqliteRows {
@@ -219,7 +239,10 @@ impl SqliteRows {
         Self {
             transaction,
             numbers: Numbers::default(),
-            owners: HashMap::new(),
+            accounts: Accounts::default(),
+            scored: Scored::default(),
+            events: 0,
+            log: None,
         }
     }
 }
@@ -238,12 +261,9 @@ mod tests {
             store::{Batch, Cursor, Store},
         },
         bytemuck::Zeroable,
-        quern_api::Signature,
+        quern_api::{Key, Signature},
         quern_client::Pubkey,
-        std::sync::{
-            Arc,
-            atomic::{AtomicBool, Ordering},
-        },
+        std::sync::atomic::{AtomicBool, Ordering},
         tempfile::TempDir,
     };
 

@@ -9,6 +9,8 @@ DROP TABLE IF EXISTS settlement;
 DROP TABLE IF EXISTS party;
 
 CREATE TABLE entity (
+    -- Steps name their account by it: new accounts come last, so the steps of those that change most lie together.
+    id INTEGER PRIMARY KEY,
     kind INTEGER NOT NULL,
     address BLOB NOT NULL,
     seq BLOB NOT NULL,
@@ -29,7 +31,7 @@ CREATE TABLE entity (
     text TEXT,
     owner BLOB,
     state INTEGER NOT NULL,
-    PRIMARY KEY (kind, address)
+    UNIQUE (kind, address)
 );
 CREATE INDEX entity_owner ON entity (kind, owner, address) WHERE owner IS NOT NULL;
 -- Jobs (kind 7) are listed by their last change. Other accounts have no place in these lists: each change would move them.
@@ -62,18 +64,18 @@ CREATE TABLE total (
 ) WITHOUT ROWID;
 
 CREATE TABLE step (
-    -- The job, campaign or entry.
-    job BLOB NOT NULL,
+    -- The row of the job, campaign or entry.
+    account INTEGER NOT NULL,
     seq BLOB NOT NULL,
     tx INTEGER NOT NULL,
     instruction INTEGER NOT NULL,
     inner INTEGER NOT NULL,
     -- 1: a submission, 2: a settled milestone.
     kind INTEGER,
-    PRIMARY KEY (job, seq, tx, instruction, inner)
+    PRIMARY KEY (account, seq, tx, instruction, inner)
 ) WITHOUT ROWID;
 -- A job's submissions are listed alone, its settled milestones counted: among its steps may be any number of demands.
-CREATE INDEX step_kind ON step (job, kind, seq, tx, instruction, inner) WHERE kind IS NOT NULL;
+CREATE INDEX step_kind ON step (account, kind, seq, tx, instruction, inner) WHERE kind IS NOT NULL;
 
 CREATE TABLE settlement (
     tx INTEGER NOT NULL,

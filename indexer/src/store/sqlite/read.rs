@@ -1,7 +1,11 @@
 //! Queries.
 
 use {
-    super::{SqliteRows, audit, bulk, columns, numbers::numbers_sql},
+    super::{
+        SqliteRows, audit, bulk,
+        columns::{self, entity_columns},
+        numbers::numbers_sql,
+    },
     crate::{
         error::Result,
         project::{
@@ -25,13 +29,6 @@ use {
 /// Values in one list at most.
 const VALUES_BOUND: usize = 500;
 
-macro_rules! entity_columns {
-    () => {
-        "kind, address, seq, seen, closed, slot, signature, instruction, inner, state_seq, state_signature, \
-         state_instruction, state_inner, state_bytes, text_seq, text"
-    };
-}
-
 /// Sums that changed. The bucket stands in the text as in the index: only then the index serves.
 const CHANGED: &str = "SELECT bucket, subject, numbers FROM score INDEXED BY score_change \
     WHERE bucket = -9223372036854775808 AND change > ?";
@@ -47,26 +44,6 @@ fn recorded_sql(ids: usize) -> String {
         "WITH wanted (signature, instruction, inner) AS (VALUES {values}) SELECT wanted.* FROM wanted CROSS JOIN tx \
          ON substr(tx.signature, 1, 8) = substr(wanted.signature, 1, 8) AND tx.signature = wanted.signature \
          CROSS JOIN event ON event.tx = tx.id AND event.instruction = wanted.instruction AND event.inner = wanted.inner"
-    )
-}
-
-/// Accounts by their keys, in the same way.
-fn entities_sql(keys: usize) -> String {
-    const SELECT: &str = concat!(
-        "SELECT ",
-        entity_columns!(),
-        " FROM wanted CROSS JOIN entity USING (kind, address)"
-    );
-    let values = bulk::values(2, keys);
-    format!("WITH wanted (kind, address) AS (VALUES {values}) {SELECT}")
-}
-
-/// Rows of numbers by their keys, in the same way.
-fn scores_sql(places: usize) -> String {
-    let values = bulk::values(2, places);
-    format!(
-        "WITH wanted (bucket, subject) AS (VALUES {values}) \
-         SELECT bucket, subject, numbers FROM wanted CROSS JOIN score USING (bucket, subject)"
     )
 }
 
@@ -97,6 +74,17 @@ const OWNED: &str = concat!(
     " FROM entity INDEXED BY entity_owner WHERE kind = ?1 AND owner = ?2 AND address > ?3 ORDER BY address LIMIT ?4"
 );
 
+/// The number of the job, campaign or entry at an address.
+macro_rules! account_of {
+    ($address:literal) => {
+        concat!(
+            "(SELECT id FROM entity WHERE kind IN (7, 9, 10) AND address = ",
+            $address,
+            ")"
+        )
+    };
+}
+
 /// What steps name.
 macro_rules! step_joins {
     () => {
@@ -111,7 +99,9 @@ macro_rules! steps_sql {
             "SELECT step.seq AS step_seq, tx.signature, event.* FROM ",
             $table,
             step_joins!(),
-            "WHERE step.job = ?1 AND step.seq >= ?2 \
+            "WHERE step.account = ",
+            account_of!("?1"),
+            " AND step.seq >= ?2 \
              AND (step.seq > ?2 OR (tx.signature, step.instruction, step.inner) > (?3, ?4, ?5))",
             $condition,
             " ORDER BY step.seq, tx.signature, step.instruction, step.inner LIMIT ?6"
@@ -127,7 +117,15 @@ const SUBMISSIONS: &str = steps_sql!("step INDEXED BY step_kind", " AND step.kin
 const LAST_STEP: &str = concat!(
     "SELECT step.seq AS step_seq, tx.signature, event.* FROM step",
     step_joins!(),
-    "WHERE step.job = ? ORDER BY step.seq DESC, tx.signature DESC LIMIT 1"
+    "WHERE step.account = ",
+    account_of!("?1"),
+    " ORDER BY step.seq DESC, tx.signature DESC LIMIT 1"
+);
+
+/// How many of a job's milestones were paid in full.
+const SETTLED_OF: &str = concat!(
+    "SELECT COUNT(*) AS settled FROM step WHERE kind = 2 AND account = ",
+    account_of!("?1")
 );
 
 /// A page of a kind's accounts, by their addresses.
@@ -217,8 +215,8 @@ fn scan_sql(projection: Projection) -> &'static str {
         Projection::Score => "SELECT bucket, subject, numbers FROM score ORDER BY bucket, subject",
         Projection::Total => "SELECT * FROM total ORDER BY category, assurance, mint",
         Projection::Step => {
-            "SELECT step.*, signature FROM step CROSS JOIN tx ON tx.id = step.tx \
-             ORDER BY job, seq, signature, instruction, inner"
+            "SELECT step.*, entity.address AS job, tx.signature FROM step CROSS JOIN entity ON entity.id = step.account \
+             CROSS JOIN tx ON tx.id = step.tx ORDER BY job, step.seq, tx.signature, step.instruction, step.inner"
         }
         Projection::Settlement => {
             "SELECT settlement.*, signature FROM settlement CROSS JOIN tx ON tx.id = settlement.tx \
@@ -435,21 +433,8 @@ impl Queries for SqliteRows {
     }
 
     async fn entities(&mut self, keys: &[EntityKey]) -> Result<Vec<(EntityKey, EntityRow)>> {
-        let mut entities = Vec::new();
-        self.owners.clear();
-        for some in bulk::parts(keys) {
-            let sql = entities_sql(some.len());
-            let mut query = sqlx::query(&sql);
-            for (kind, address) in some {
-                query = query.bind(i64::from(*kind)).bind(&address.0[..]);
-            }
-            for row in query.fetch_all(&mut *self.transaction).await? {
-                let (key, entity) = columns::keyed_entity(&row)?;
-                self.owners.insert(key, entity.indexed(key.0).owner);
-                entities.push((key, entity));
-            }
-        }
-        Ok(entities)
+        self.accounts.forget();
+        self.look_up(keys).await
     }
 
     async fn entity(&mut self, (kind, address): &EntityKey) -> Result<Option<EntityRow>> {
@@ -553,17 +538,8 @@ impl Queries for SqliteRows {
     }
 
     async fn scores(&mut self, places: &[ScorePlace]) -> Result<Vec<ScoreRow>> {
-        let mut scores = Vec::new();
-        for some in bulk::parts(places) {
-            let sql = scores_sql(some.len());
-            let mut query = sqlx::query(&sql);
-            for place in some {
-                query = query.bind(place.bucket).bind(&place.subject.0[..]);
-            }
-            let found = query.fetch_all(&mut *self.transaction).await?;
-            scores.extend(all(&found, columns::score)?);
-        }
-        Ok(scores)
+        self.scored.forget();
+        self.look_up_scores(places).await
     }
 
     async fn hours_of(&mut self, subject: &Key, first: i64, last: i64) -> Result<Vec<ScoreRow>> {
@@ -700,7 +676,7 @@ impl Queries for SqliteRows {
     }
 
     async fn settled_of(&mut self, job: &Key) -> Result<u32> {
-        let row = sqlx::query("SELECT COUNT(*) AS settled FROM step WHERE kind = 2 AND job = ?")
+        let row = sqlx::query(SETTLED_OF)
             .bind(&job.0[..])
             .fetch_one(&mut *self.transaction)
             .await?;
@@ -739,7 +715,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use {
-        super::*,
+        super::{
+            super::{account, scored, write},
+            *,
+        },
         crate::store::{Role, Sqlite, rows::Engine},
         tempfile::TempDir,
     };
@@ -797,18 +776,44 @@ mod tests {
         for (sql, search) in [
             (recorded_sql(2), "(tx=? AND instruction=? AND inner=?)"),
             (numbers_sql(2), "tx_signature (<expr>=?)"),
-            (entities_sql(2), "entity_1 (kind=? AND address=?)"),
+            (account::entities_sql(2), "entity_1 (kind=? AND address=?)"),
+            (account::numbers_sql(2), "entity_1 (kind=? AND address=?)"),
             (
                 totals_sql(2),
                 "PRIMARY KEY (category=? AND assurance=? AND mint=?)",
             ),
-            (scores_sql(2), "PRIMARY KEY (bucket=? AND subject=?)"),
+            (
+                scored::scores_sql(2),
+                "PRIMARY KEY (bucket=? AND subject=?)",
+            ),
         ] {
             let plan = plan(&engine, &sql).await;
             assert!(
                 plan.contains(search) && plan.contains("SCAN wanted"),
                 "{plan}"
             );
+        }
+    }
+
+    /// However many rows one statement changes.
+    #[tokio::test]
+    async fn an_update_of_many_rows_looks_each_up() {
+        let folder = TempDir::new().unwrap();
+        let engine = opened(&folder).await;
+        for rows in [1, 2, bulk::MOST_CHANGED] {
+            for (sql, search) in [
+                (
+                    scored::update_sql(rows),
+                    "SEARCH score USING PRIMARY KEY (bucket=? AND subject=?)",
+                ),
+                (
+                    write::update_entities_sql(rows, ""),
+                    "SEARCH entity USING INTEGER PRIMARY KEY (rowid=?)",
+                ),
+            ] {
+                let plan = plan(&engine, &sql).await;
+                assert!(plan.contains(search), "{plan}");
+            }
         }
     }
 
@@ -835,9 +840,10 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let engine = opened(&folder).await;
         for (sql, index) in [
-            (STEPS, "step USING PRIMARY KEY (job=? AND seq>?)"),
-            (SUBMISSIONS, "step_kind (job=? AND kind=? AND seq>?)"),
-            (LAST_STEP, "step USING PRIMARY KEY (job=?)"),
+            (STEPS, "step USING PRIMARY KEY (account=? AND seq>?)"),
+            (SUBMISSIONS, "step_kind (account=? AND kind=? AND seq>?)"),
+            (LAST_STEP, "step USING PRIMARY KEY (account=?)"),
+            (SETTLED_OF, "step_kind (account=? AND kind=?)"),
             (OWNED, "entity_owner (kind=? AND owner=? AND address>?)"),
             (ACCOUNTS, "(kind=? AND address>?)"),
             (

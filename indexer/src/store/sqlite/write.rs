@@ -2,9 +2,12 @@
 
 use {
     super::{
-        SqliteRows, audit,
+        SqliteRows,
+        account::Accounts,
+        audit,
         bulk::{self, Query},
         columns, read,
+        scored::{self, Scored},
     },
     crate::{
         error::{IndexerError, Result},
@@ -14,52 +17,53 @@ use {
         store::score::ScoreRow,
     },
     async_trait::async_trait,
-    quern_api::Signature,
+    quern_api::{Key, Signature},
     sqlx::{Executor, SqliteConnection},
 };
 
-macro_rules! set_entity {
+/// What of an account a change may replace.
+macro_rules! changing {
     () => {
-        "ON CONFLICT DO UPDATE SET seq = excluded.seq, seen = excluded.seen, closed = excluded.closed, \
-         slot = excluded.slot, signature = excluded.signature, instruction = excluded.instruction, inner = excluded.inner, \
-         state_seq = excluded.state_seq, state_signature = excluded.state_signature, state_instruction = excluded.state_instruction, \
-         state_inner = excluded.state_inner, state_bytes = excluded.state_bytes, text_seq = excluded.text_seq, \
-         text = excluded.text, state = excluded.state"
+        "seq, seen, closed, slot, signature, instruction, inner, state_seq, state_signature, state_instruction, state_inner, \
+         state_bytes, text_seq, text, state"
     };
 }
-/// What becomes of an account that is there and keeps its owner. SQLite takes a row out of an index and puts it back as soon as a
-/// column of the index is named, even if its value stays.
-const KEEP_OWNER: &str = set_entity!();
-/// What becomes of one that may get another owner.
-const SET_OWNER: &str = concat!(set_entity!(), ", owner = excluded.owner");
 
-fn put_entities_sql(entities: usize, conflict: &str) -> String {
-    let values = bulk::values(18, 1);
-    let one = format!(
-        "INSERT INTO entity (kind, address, seq, seen, closed, slot, signature, instruction, inner, state_seq, state_signature, \
-         state_instruction, state_inner, state_bytes, text_seq, text, owner, state) VALUES {values} {conflict}"
+fn insert_entities_sql(entities: usize) -> String {
+    const INSERT: &str = concat!(
+        "INSERT OR FAIL INTO entity (id, kind, address, owner, ",
+        changing!(),
+        ") VALUES "
     );
-    bulk::repeated(&one, entities)
+    format!("{INSERT}{}", bulk::values(19, entities))
 }
 
-const PUT_SCORE: &str = "INSERT INTO score (bucket, subject, numbers, change) VALUES (?, ?, ?, ?) \
-    ON CONFLICT DO UPDATE SET numbers = excluded.numbers, change = excluded.change";
+/// SQLite takes a row out of an index and puts it back as soon as a column of the index is named, even if its value stays: the owner
+/// is named only where it changes.
+pub(super) fn update_entities_sql(entities: usize, owner: &str) -> String {
+    const WITH: &str = concat!("WITH new (id, owner, ", changing!(), ") AS (VALUES ");
+    const SET: &str = concat!(
+        "(",
+        changing!(),
+        ") = (new.seq, new.seen, new.closed, new.slot, new.signature, new.instruction, new.inner, new.state_seq, \
+         new.state_signature, new.state_instruction, new.state_inner, new.state_bytes, new.text_seq, new.text, new.state)"
+    );
+    let values = bulk::values(17, entities);
+    format!(
+        "{WITH}{values}) UPDATE OR FAIL entity SET {SET}{owner} FROM new WHERE entity.id = new.id"
+    )
+}
+
 const PUT_TOTAL: &str = "INSERT INTO total (category, assurance, mint, atoms, count) VALUES (?, ?, ?, ?, ?) \
     ON CONFLICT DO UPDATE SET atoms = excluded.atoms, count = excluded.count";
 
-fn bind_entity<'q>(
-    query: Query<'q>,
-    (kind, address): &'q EntityKey,
-    row: &'q EntityRow,
-) -> Query<'q> {
-    let indexed = row.indexed(*kind);
+/// In the order of what changes.
+fn bind_entity<'q>(query: Query<'q>, kind: u8, row: &'q EntityRow) -> Query<'q> {
     let state = row.state.as_ref();
     let stated_in = state.map(|state| &state.cause.signature);
     let stated_in = stated_in.filter(|signature| **signature != row.cause.signature);
     let text = row.text.as_ref();
     query
-        .bind(i64::from(*kind))
-        .bind(&address.0[..])
         .bind(row.seq.to_be_bytes().to_vec())
         .bind(row.seen.to_be_bytes().to_vec())
         .bind(row.closed)
@@ -74,8 +78,7 @@ fn bind_entity<'q>(
         .bind(state.map(|state| state.bytes.as_slice()))
         .bind(text.map(|(seq, _)| seq.to_be_bytes().to_vec()))
         .bind(text.map(|(_, text)| text.as_str()))
-        .bind(indexed.owner.map(|owner| owner.0.to_vec()))
-        .bind(i64::from(indexed.state))
+        .bind(i64::from(row.indexed(kind).state))
 }
 
 fn bind_total_key<'q>(query: Query<'q>, key: &'q TotalKey) -> Query<'q> {
@@ -118,6 +121,14 @@ fn bind_settlement<'q>(
 /// A count as SQLite keeps it.
 fn signed(count: u64) -> Result<i64> {
     i64::try_from(count).map_err(|_| IndexerError::Damaged("count"))
+}
+
+impl SqliteRows {
+    /// Where rows of projections stand is known no more.
+    fn forget_rows(&mut self) {
+        self.accounts = Accounts::default();
+        self.scored = Scored::default();
+    }
 }
 
 #[async_trait]
@@ -186,6 +197,7 @@ impl Rows for SqliteRows {
             .map(|event| (event.id.signature, event.slot, None))
             .collect();
         self.give(&unread).await?;
+        self.events += events.len();
         for event in events {
             self.numbers.use_up(&event.id.signature);
         }
@@ -244,34 +256,76 @@ impl Rows for SqliteRows {
     }
 
     async fn put_entities(&mut self, entities: &[(EntityKey, EntityRow)]) -> Result<()> {
-        let (owned, others): (Vec<_>, Vec<_>) = entities.iter().partition(|(key, row)| {
-            let owner = self.owners.get(key);
-            owner.is_some_and(|owner| *owner == row.indexed(key.0).owner)
-        });
-        for (entities, conflict) in [(owned, KEEP_OWNER), (others, SET_OWNER)] {
-            let sql = |rows| put_entities_sql(rows, conflict);
-            bulk::run(&mut self.transaction, &entities, sql, |query, entity| {
-                let (key, row) = *entity;
-                Ok(bind_entity(query, key, row))
+        self.look_up_others(entities.iter().map(|(key, _)| key))
+            .await?;
+        let (mut new, mut kept, mut moved) = (Vec::new(), Vec::new(), Vec::new());
+        for (key, row) in entities {
+            let owner = row.indexed(key.0).owner;
+            let id = match self.accounts.place_of(key) {
+                None => {
+                    let id = self.next_account().await?;
+                    new.push((id, owner, key, row));
+                    id
+                }
+                Some(place) => {
+                    let changed = match place.owner == owner {
+                        true => &mut kept,
+                        false => &mut moved,
+                    };
+                    changed.push((place.id, owner, key, row));
+                    place.id
+                }
+            };
+            self.accounts.note(*key, id);
+        }
+        self.accounts.forget();
+        let owner_of = |owner: &Option<Key>| owner.map(|owner| owner.0.to_vec());
+        let sql = insert_entities_sql;
+        bulk::run(&mut self.transaction, &new, sql, |query, one| {
+            let (id, owner, (kind, address), row) = one;
+            let query = query.bind(id).bind(i64::from(*kind)).bind(&address.0[..]);
+            Ok(bind_entity(query.bind(owner_of(owner)), *kind, row))
+        })
+        .await?;
+        for (mut changed, set_owner) in [(kept, ""), (moved, ", owner = new.owner")] {
+            // As they lie in the table.
+            changed.sort_unstable_by_key(|(id, ..)| *id);
+            let sql = |rows| update_entities_sql(rows, set_owner);
+            let most = bulk::MOST_CHANGED;
+            bulk::run_each(&mut self.transaction, &changed, most, sql, |query, one| {
+                let (id, owner, (kind, _), row) = one;
+                Ok(bind_entity(
+                    query.bind(id).bind(owner_of(owner)),
+                    *kind,
+                    row,
+                ))
             })
             .await?;
         }
-        self.owners.clear();
         Ok(())
     }
 
     async fn put_scores(&mut self, scores: &[ScoreRow], change: i64) -> Result<()> {
-        let sql = |rows| bulk::repeated(PUT_SCORE, rows);
-        bulk::run(
-            &mut self.transaction,
-            scores,
-            sql,
-            |query, (place, numbers)| {
+        let places = scores.iter().map(|(place, _)| place);
+        let (known, new): (Vec<_>, Vec<_>) = {
+            self.look_up_other_scores(places).await?;
+            let scores = scores.iter();
+            scores.partition(|(place, _)| self.scored.is_there(place))
+        };
+        self.scored.forget();
+        for (scores, sql) in [
+            (known, scored::update_sql as fn(usize) -> String),
+            (new, scored::insert_sql),
+        ] {
+            let most = bulk::MOST_CHANGED;
+            bulk::run_each(&mut self.transaction, &scores, most, sql, |query, one| {
+                let (place, numbers) = one;
                 let query = query.bind(place.bucket).bind(&place.subject.0[..]);
                 Ok(query.bind(numbers.as_slice()).bind(change))
-            },
-        )
-        .await
+            })
+            .await?;
+        }
+        Ok(())
     }
 
     async fn totals(&mut self, keys: &[TotalKey]) -> Result<Vec<(TotalKey, Total)>> {
@@ -302,16 +356,18 @@ impl Rows for SqliteRows {
     async fn insert_steps(&mut self, steps: &[StepRow]) -> Result<()> {
         self.learn(steps.iter().map(|step| &step.event.signature))
             .await?;
-        let numbers = &self.numbers;
+        self.learn_accounts(steps.iter().map(|step| &step.job))
+            .await?;
+        let (numbers, accounts) = (&self.numbers, &self.accounts);
         let sql = |rows| {
             let values = bulk::values(6, rows);
             format!(
-                "INSERT OR IGNORE INTO step (job, seq, tx, instruction, inner, kind) VALUES {values}"
+                "INSERT OR IGNORE INTO step (account, seq, tx, instruction, inner, kind) VALUES {values}"
             )
         };
         bulk::run(&mut self.transaction, steps, sql, |query, step| {
             Ok(query
-                .bind(&step.job.0[..])
+                .bind(accounts.number_of(&step.job)?)
                 .bind(step.seq.to_be_bytes().to_vec())
                 .bind(numbers.of(&step.event.signature)?)
                 .bind(step.event.instruction)
@@ -372,6 +428,7 @@ impl Rows for SqliteRows {
     }
 
     async fn clear(&mut self, projection: Projection) -> Result<()> {
+        self.forget_rows();
         let sql = match projection {
             Projection::Entity => "DELETE FROM entity",
             Projection::Score => "DELETE FROM score",
@@ -385,12 +442,17 @@ impl Rows for SqliteRows {
     }
 
     async fn remake(&mut self) -> Result<()> {
+        self.forget_rows();
         let connection: &mut SqliteConnection = &mut self.transaction;
         connection.execute(include_str!("projections.sql")).await?;
         Ok(())
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {
-        Ok(self.transaction.commit().await?)
+        self.transaction.commit().await?;
+        if let Some(log) = &self.log {
+            log.grew(self.events);
+        }
+        Ok(())
     }
 }
