@@ -437,8 +437,9 @@ async fn a_vault_that_holds_too_little_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vault_that_holds_too_little_is_told_however_often_its_total_changes() {
     let mut history = lived();
-    let (rest, owner) = (history.slot, history.clients[0]);
-    for _ in 0..1_500 {
+    let owner = history.clients[0];
+    history.deposit(&owner, 1_000_000);
+    for _ in 0..600 {
         history.deposit(&owner, 1);
         history.withdraw(&owner, 1);
     }
@@ -450,7 +451,7 @@ async fn a_vault_that_holds_too_little_is_told_however_often_its_total_changes()
         {
             let mut mood = world.node.mood.lock().unwrap();
             mood.stolen_atoms = stolen_atoms;
-            (mood.finalized, mood.newer_slots) = (rest, 8);
+            (mood.finalized, mood.newer_slots) = (world.node.chain.middle_slot(), 8);
         }
         world.follower.walk().await.unwrap();
         let goes_on = async {
