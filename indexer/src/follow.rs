@@ -24,7 +24,7 @@ pub const OVERLAP_SLOTS: u64 = 150;
 /// Transactions in a batch.
 const BATCH_TRANSACTIONS: usize = 2_048;
 /// Batches that wait while the end of a write takes its time.
-const BATCHES_AHEAD: usize = 8;
+const BATCHES_AHEAD: usize = 6;
 /// Longest time before what was read is handed on to be written, for nodes that answer slowly.
 const LONGEST_UNWRITTEN: Duration = Duration::from_secs(1);
 /// Longest time that a database transaction takes in batches: what it holds is not seen yet, and others that write wait.

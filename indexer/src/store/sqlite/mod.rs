@@ -43,7 +43,7 @@ use {
 const READERS: u32 = 4;
 /// Page cache of the connection that writes. What a write changes is more, and most of it comes at the end of tables: that leaves the
 /// cache as soon as it is full and is not missed. SQLite reads a negative number as KiB.
-const WRITER_CACHE_KIB: &str = "-24576";
+const WRITER_CACHE_KIB: &str = "-16384";
 /// Page cache of each connection that reads; the system keeps pages, too.
 const READER_CACHE_KIB: &str = "-8192";
 /// Pages of the log from which on a commit moves those to the file that were not moved beside it, so that the log begins anew.
