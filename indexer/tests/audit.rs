@@ -80,6 +80,22 @@ impl World {
         &self.follower.store
     }
 
+    /// An audit during which the chain goes on by so many slots each time that the node says how new its answers may be, and the
+    /// follower with it.
+    async fn audit_meanwhile(&self, slots: u64) -> AuditRow {
+        let goes_on = async {
+            loop {
+                self.node.asked_newest.notified().await;
+                self.node.mood.lock().unwrap().finalized += slots;
+                self.follower.walk().await.unwrap();
+            }
+        };
+        tokio::select! {
+            audit = self.auditor.audit() => audit,
+            never = goes_on => never,
+        }
+    }
+
     /// Changes rows behind the indexer's back.
     async fn tamper(&self, sql: &str) {
         let options = SqliteConnectOptions::new().filename(self.db());
@@ -402,18 +418,7 @@ async fn a_tampered_row_is_told_by_a_node_that_answers_newer_than_it_says() {
         (mood.finalized, mood.newer_slots) = (last + 10, 32);
     }
     world.follower.walk().await.unwrap();
-    // The chain goes on, and the follower with it.
-    let goes_on = async {
-        loop {
-            world.node.asked_newest.notified().await;
-            world.node.mood.lock().unwrap().finalized += 32;
-            world.follower.walk().await.unwrap();
-        }
-    };
-    let audit = tokio::select! {
-        audit = world.auditor.audit() => audit,
-        never = goes_on => never,
-    };
+    let audit = world.audit_meanwhile(32).await;
     let found = named(&audit);
     assert!(
         found.contains(&(AuditCheck::Accounts, "reserved_atoms")),
@@ -454,17 +459,7 @@ async fn a_vault_that_holds_too_little_is_told_however_often_its_total_changes()
             (mood.finalized, mood.newer_slots) = (world.node.chain.middle_slot(), 8);
         }
         world.follower.walk().await.unwrap();
-        let goes_on = async {
-            loop {
-                world.node.asked_newest.notified().await;
-                world.node.mood.lock().unwrap().finalized += 8;
-                world.follower.walk().await.unwrap();
-            }
-        };
-        let audit = tokio::select! {
-            audit = world.auditor.audit() => audit,
-            never = goes_on => never,
-        };
+        let audit = world.audit_meanwhile(8).await;
         assert_eq!((named(&audit), &audit.error), (found, &None), "{audit:#?}");
     }
 }

@@ -1,7 +1,7 @@
 //! P1: a vault holds at least its mint's total.
 //!
-//! Anyone can deposit or withdraw an atom in every slot, so a vault must not escape by its total never resting: deposits and
-//! withdrawals while the node answered say between which numbers the total lay.
+//! Anyone can deposit or withdraw an atom in every slot, so that the total never rests: deposits and withdrawals while the node
+//! answered say between which numbers it lay, and a vault is told that lacks more than they moved.
 
 use {
     super::{Auditor, LOOKS, Report, report::of_config, sums::sum},

@@ -111,6 +111,7 @@ pub(super) async fn merge(rows: &mut dyn Rows, mut delta: Delta, meta: &Meta) ->
     merge_totals(rows, delta.totals).await?;
     // As they lie in the tables.
     delta.steps.sort_unstable();
+    delta.steps.dedup();
     let steps = delta.steps.into_iter();
     let steps: Vec<StepRow> = steps
         .map(|(job, seq, event, kind)| StepRow {

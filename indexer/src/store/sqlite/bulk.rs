@@ -1,9 +1,10 @@
 //! Many rows at once. The driver hands each query to the database's thread and waits: that takes longer than the row itself.
 //!
 //! A statement that changes several rows and may fail midway keeps a copy of every page that it changes, which takes as long as
-//! writing them. What fails here undoes the whole database transaction, so the copy is of no use: what is new goes into one
-//! statement that says so (`INSERT OR FAIL`, `INSERT OR IGNORE`), and what may be there is one statement a row, repeated in the
-//! query. (`INSERT OR REPLACE` keeps the copy, for the sake of columns that are never null.)
+//! writing them. What fails here undoes the whole database transaction, so the copy is of no use, and statements say so: `INSERT OR
+//! FAIL` or `INSERT OR IGNORE` for what is new, `UPDATE OR FAIL ... FROM` for rows that were looked up and are there. Where neither is
+//! known, there is one statement a row, repeated in the query. (`INSERT OR REPLACE` keeps the copy, for the sake of columns that are
+//! never null.)
 
 use {
     crate::error::Result,

@@ -719,7 +719,10 @@ mod tests {
             super::{account, scored, write},
             *,
         },
-        crate::store::{Role, Sqlite, rows::Engine},
+        crate::{
+            project::has_time_line,
+            store::{Role, Sqlite, rows::Engine},
+        },
         tempfile::TempDir,
     };
 
@@ -837,6 +840,8 @@ mod tests {
     /// A job may have millions of steps and demands; a page of them costs a page.
     #[tokio::test]
     async fn no_page_of_a_job_reads_or_sorts_all_of_it() {
+        let with_steps: Vec<u8> = (0..=u8::MAX).filter(|kind| has_time_line(*kind)).collect();
+        assert_eq!(with_steps, [7, 9, 10], "as in the queries' text");
         let folder = TempDir::new().unwrap();
         let engine = opened(&folder).await;
         for (sql, index) in [
