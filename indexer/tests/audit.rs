@@ -4,7 +4,7 @@
 mod support;
 
 use {
-    quern_api::AuditCheck,
+    quern_api::{AuditCheck, AuditVerdict},
     quern_client::RpcClient,
     quern_indexer::{
         audit::Auditor,
@@ -13,13 +13,14 @@ use {
         project::program::EntityKind,
         source::{Endpoint, RpcOptions, RpcSource},
         store::{AuditRow, DIFFERENCES_KEPT, Store},
+        view,
     },
     solana_rpc_client::rpc_client::RpcClientConfig,
     sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions},
     std::{path::PathBuf, sync::Arc, time::Duration},
     support::{
         History, open, program,
-        simulated::{Chain, Node},
+        simulated::{Chain, Node, SLOT_STRETCH},
     },
     tempfile::TempDir,
 };
@@ -373,6 +374,9 @@ async fn what_changed_meanwhile_is_no_difference() {
     let audit = world.auditor.audit().await;
     assert!(audit.unsettled > 0, "{audit:?}");
     assert_eq!((named(&audit), &audit.error), (vec![], &None));
+    // Nobody is told that everything is equal.
+    let verdict = view::audit(Some(audit)).verdict;
+    assert_eq!(verdict, AuditVerdict::Unsettled);
 }
 
 /// As local networks do: the answer names the finalized slot and holds what came after it.
@@ -441,6 +445,8 @@ async fn a_vault_that_holds_too_little_is_told() {
 /// Somebody deposits and withdraws in every slot, so that the total never rests while the node answers.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vault_that_holds_too_little_is_told_however_often_its_total_changes() {
+    // Among so many slots there is always one with a deposit or a withdrawal.
+    const NEWER_SLOTS: u64 = 3 * SLOT_STRETCH;
     let mut history = lived();
     let owner = history.clients[0];
     history.deposit(&owner, 1_000_000);
@@ -456,10 +462,10 @@ async fn a_vault_that_holds_too_little_is_told_however_often_its_total_changes()
         {
             let mut mood = world.node.mood.lock().unwrap();
             mood.stolen_atoms = stolen_atoms;
-            (mood.finalized, mood.newer_slots) = (world.node.chain.middle_slot(), 8);
+            (mood.finalized, mood.newer_slots) = (world.node.chain.middle_slot(), NEWER_SLOTS);
         }
         world.follower.walk().await.unwrap();
-        let audit = world.audit_meanwhile(8).await;
+        let audit = world.audit_meanwhile(NEWER_SLOTS).await;
         assert_eq!((named(&audit), &audit.error), (found, &None), "{audit:#?}");
     }
 }

@@ -324,6 +324,8 @@ words! {
         Pending = "pending",
         /// Every figure agrees.
         Equal = "equal",
+        /// Every figure that could be compared agrees; some accounts changed at each look.
+        Unsettled = "unsettled",
         /// Some figure differs.
         Different = "different",
         /// The last one could not be finished.

@@ -44,7 +44,6 @@ pub async fn measure(folder: &Path, scale: &Scale, requests: usize) {
     line(what, each_second(count, time));
     line("PostgreSQL, settled milestones", past.settled);
     store.close().await;
-    drop(store);
     boards::measure("PostgreSQL, ", &database.url(), folder, requests).await;
 }
 

@@ -123,7 +123,7 @@ impl Store {
         }
     }
 
-    /// Finishes what runs and closes the database.
+    /// Finishes what runs and closes the database; another process may write from now on.
     pub async fn close(&self) {
         self.engine.close().await;
     }

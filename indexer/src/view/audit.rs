@@ -12,6 +12,7 @@ pub fn audit(row: Option<AuditRow>) -> AuditPage {
         None => AuditVerdict::Pending,
         Some(row) if row.found > 0 => AuditVerdict::Different,
         Some(row) if row.error.is_some() => AuditVerdict::Failed,
+        Some(row) if row.unsettled > 0 => AuditVerdict::Unsettled,
         Some(_) => AuditVerdict::Equal,
     };
     let (slot, at) = (

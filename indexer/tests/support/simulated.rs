@@ -32,7 +32,7 @@ use {
 };
 
 /// Slots between two of a history's: more than an overlap covers lie between its beginning and its end.
-const SLOT_STRETCH: u64 = 40;
+pub const SLOT_STRETCH: u64 = 40;
 /// Signatures on a page: a history has some pages.
 const PAGE: usize = 7;
 pub const GENESIS: &str = "11111111111111111111111111111111";

@@ -234,6 +234,13 @@ impl Engine for Postgres {
     async fn close(&self) {
         self.reader.close().await;
         if let Some(writer) = &self.writer {
+            // The server may notice only later that the connection has ended, and another process may lead at once.
+            if let Some(mut connection) = writer.try_acquire() {
+                let unlock = sqlx::query("SELECT pg_advisory_unlock_all()");
+                if let Err(error) = unlock.execute(&mut *connection).await {
+                    tracing::debug!(%error, "the connection that writes was lost before it was closed");
+                }
+            }
             writer.close().await;
         }
     }

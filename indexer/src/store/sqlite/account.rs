@@ -2,7 +2,7 @@
 
 use {
     super::{
-        SqliteRows, bulk,
+        bulk,
         columns::{self, entity_columns},
     },
     crate::{
@@ -10,7 +10,7 @@ use {
         project::{EntityKey, EntityRow, has_time_line},
     },
     quern_api::Key,
-    sqlx::Row,
+    sqlx::{Row, SqliteConnection},
     std::collections::{HashMap, HashSet},
 };
 
@@ -78,30 +78,29 @@ impl Accounts {
     pub(super) fn forget(&mut self) {
         self.looked_up.clear();
     }
-}
 
-impl SqliteRows {
     /// Looks accounts up, and remembers where they stand.
     pub(super) async fn look_up(
         &mut self,
+        connection: &mut SqliteConnection,
         keys: &[EntityKey],
     ) -> Result<Vec<(EntityKey, EntityRow)>> {
         let mut found = Vec::new();
         let unknown = keys.iter().map(|key| (*key, None));
-        self.accounts.looked_up.extend(unknown);
+        self.looked_up.extend(unknown);
         for some in bulk::parts(keys) {
             let sql = entities_sql(some.len());
             let mut query = sqlx::query(&sql);
             for (kind, address) in some {
                 query = query.bind(i64::from(*kind)).bind(&address.0[..]);
             }
-            for row in query.fetch_all(&mut *self.transaction).await? {
+            for row in query.fetch_all(&mut *connection).await? {
                 let (key, entity) = columns::keyed_entity(&row)?;
                 let place = Place {
                     id: row.try_get("id")?,
                     owner: entity.indexed(key.0).owner,
                 };
-                self.accounts.looked_up.insert(key, Some(place));
+                self.looked_up.insert(key, Some(place));
                 found.push((key, entity));
             }
         }
@@ -111,41 +110,41 @@ impl SqliteRows {
     /// Looks up those of these accounts that were not yet.
     pub(super) async fn look_up_others(
         &mut self,
+        connection: &mut SqliteConnection,
         keys: impl Iterator<Item = &EntityKey> + Send,
     ) -> Result<()> {
-        let known = &self.accounts.looked_up;
+        let known = &self.looked_up;
         let unknown: Vec<EntityKey> = keys
             .filter(|key| !known.contains_key(key))
             .copied()
             .collect();
-        self.look_up(&unknown).await.map(drop)
+        self.look_up(connection, &unknown).await.map(drop)
     }
 
     /// A number that no account has and no step names.
-    pub(super) async fn next_account(&mut self) -> Result<i64> {
-        let next = match self.accounts.next {
+    pub(super) async fn next(&mut self, connection: &mut SqliteConnection) -> Result<i64> {
+        let next = match self.next {
             Some(next) => next,
             None => {
                 let sql = "SELECT 1 + MAX(COALESCE((SELECT MAX(id) FROM entity), 0), \
                            COALESCE((SELECT MAX(account) FROM step), 0))";
-                sqlx::query_scalar(sql)
-                    .fetch_one(&mut *self.transaction)
-                    .await?
+                sqlx::query_scalar(sql).fetch_one(&mut *connection).await?
             }
         };
-        self.accounts.next = Some(next + 1);
+        self.next = Some(next + 1);
         Ok(next)
     }
 
     /// Learns the numbers of these jobs, campaigns and entries, as far as they have any.
-    pub(super) async fn learn_accounts(
+    pub(super) async fn learn(
         &mut self,
+        connection: &mut SqliteConnection,
         addresses: impl Iterator<Item = &Key> + Send,
     ) -> Result<()> {
-        if self.accounts.numbers.len() > MOST_KNOWN {
-            self.accounts.numbers.clear();
+        if self.numbers.len() > MOST_KNOWN {
+            self.numbers.clear();
         }
-        let known = &self.accounts.numbers;
+        let known = &self.numbers;
         let unknown: HashSet<Key> = addresses
             .filter(|address| !known.contains_key(address))
             .copied()
@@ -157,9 +156,9 @@ impl SqliteRows {
             for address in some {
                 query = query.bind(&address.0[..]);
             }
-            for row in query.fetch_all(&mut *self.transaction).await? {
+            for row in query.fetch_all(&mut *connection).await? {
                 let address = columns::key(&row, "address")?;
-                self.accounts.numbers.insert(address, row.try_get("id")?);
+                self.numbers.insert(address, row.try_get("id")?);
             }
         }
         Ok(())

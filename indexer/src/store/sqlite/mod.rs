@@ -64,7 +64,7 @@ pub struct Sqlite {
     reader: SqlitePool,
     checkpointer: Option<Checkpointer>,
     /// Held as long as the store is open: a second writer would project the same events twice.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Sqlite {
@@ -105,7 +105,7 @@ impl Sqlite {
             writer: Some(writer),
             reader,
             checkpointer: Some(checkpointer),
-            _lock: Some(lock),
+            lock: Some(lock),
         })
     }
 
@@ -133,7 +133,7 @@ impl Sqlite {
             writer: None,
             reader,
             checkpointer: None,
-            _lock: None,
+            lock: None,
         })
     }
 }
@@ -218,6 +218,9 @@ impl Engine for Sqlite {
         }
         if let Some(writer) = &self.writer {
             writer.close().await;
+        }
+        if let Some(Err(error)) = self.lock.as_ref().map(File::unlock) {
+            tracing::debug!(%error, "the lock stays until the store is let go of");
         }
     }
 }

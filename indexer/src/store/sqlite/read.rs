@@ -434,7 +434,7 @@ impl Queries for SqliteRows {
 
     async fn entities(&mut self, keys: &[EntityKey]) -> Result<Vec<(EntityKey, EntityRow)>> {
         self.accounts.forget();
-        self.look_up(keys).await
+        self.accounts.look_up(&mut self.transaction, keys).await
     }
 
     async fn entity(&mut self, (kind, address): &EntityKey) -> Result<Option<EntityRow>> {
@@ -539,7 +539,7 @@ impl Queries for SqliteRows {
 
     async fn scores(&mut self, places: &[ScorePlace]) -> Result<Vec<ScoreRow>> {
         self.scored.forget();
-        self.look_up_scores(places).await
+        self.scored.look_up(&mut self.transaction, places).await
     }
 
     async fn hours_of(&mut self, subject: &Key, first: i64, last: i64) -> Result<Vec<ScoreRow>> {

@@ -1,11 +1,12 @@
 //! Which rows of numbers there are: those are updated, all others inserted.
 
 use {
-    super::{SqliteRows, bulk, columns},
+    super::{bulk, columns},
     crate::{
         error::Result,
         store::score::{ScorePlace, ScoreRow},
     },
+    sqlx::SqliteConnection,
     std::collections::HashMap,
 };
 
@@ -47,11 +48,13 @@ impl Scored {
     pub(super) fn forget(&mut self) {
         self.looked_up.clear();
     }
-}
 
-impl SqliteRows {
     /// Looks rows up, and remembers which are there.
-    pub(super) async fn look_up_scores(&mut self, places: &[ScorePlace]) -> Result<Vec<ScoreRow>> {
+    pub(super) async fn look_up(
+        &mut self,
+        connection: &mut SqliteConnection,
+        places: &[ScorePlace],
+    ) -> Result<Vec<ScoreRow>> {
         let mut found: Vec<ScoreRow> = Vec::new();
         for some in bulk::parts(places) {
             let sql = scores_sql(some.len());
@@ -59,27 +62,28 @@ impl SqliteRows {
             for place in some {
                 query = query.bind(place.bucket).bind(&place.subject.0[..]);
             }
-            for row in query.fetch_all(&mut *self.transaction).await? {
+            for row in query.fetch_all(&mut *connection).await? {
                 found.push(columns::score(&row)?);
             }
         }
         let unknown = places.iter().map(|place| (*place, false));
-        self.scored.looked_up.extend(unknown);
+        self.looked_up.extend(unknown);
         let known = found.iter().map(|(place, _)| (*place, true));
-        self.scored.looked_up.extend(known);
+        self.looked_up.extend(known);
         Ok(found)
     }
 
     /// Looks up those of these rows that were not yet.
-    pub(super) async fn look_up_other_scores(
+    pub(super) async fn look_up_others(
         &mut self,
+        connection: &mut SqliteConnection,
         places: impl Iterator<Item = &ScorePlace> + Send,
     ) -> Result<()> {
-        let known = &self.scored.looked_up;
+        let known = &self.looked_up;
         let unknown: Vec<ScorePlace> = places
             .filter(|place| !known.contains_key(place))
             .copied()
             .collect();
-        self.look_up_scores(&unknown).await.map(drop)
+        self.look_up(connection, &unknown).await.map(drop)
     }
 }

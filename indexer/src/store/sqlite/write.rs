@@ -256,14 +256,15 @@ impl Rows for SqliteRows {
     }
 
     async fn put_entities(&mut self, entities: &[(EntityKey, EntityRow)]) -> Result<()> {
-        self.look_up_others(entities.iter().map(|(key, _)| key))
+        self.accounts
+            .look_up_others(&mut self.transaction, entities.iter().map(|(key, _)| key))
             .await?;
         let (mut new, mut kept, mut moved) = (Vec::new(), Vec::new(), Vec::new());
         for (key, row) in entities {
             let owner = row.indexed(key.0).owner;
             let id = match self.accounts.place_of(key) {
                 None => {
-                    let id = self.next_account().await?;
+                    let id = self.accounts.next(&mut self.transaction).await?;
                     new.push((id, owner, key, row));
                     id
                 }
@@ -308,7 +309,9 @@ impl Rows for SqliteRows {
     async fn put_scores(&mut self, scores: &[ScoreRow], change: i64) -> Result<()> {
         let places = scores.iter().map(|(place, _)| place);
         let (known, new): (Vec<_>, Vec<_>) = {
-            self.look_up_other_scores(places).await?;
+            self.scored
+                .look_up_others(&mut self.transaction, places)
+                .await?;
             let scores = scores.iter();
             scores.partition(|(place, _)| self.scored.is_there(place))
         };
@@ -356,7 +359,8 @@ impl Rows for SqliteRows {
     async fn insert_steps(&mut self, steps: &[StepRow]) -> Result<()> {
         self.learn(steps.iter().map(|step| &step.event.signature))
             .await?;
-        self.learn_accounts(steps.iter().map(|step| &step.job))
+        self.accounts
+            .learn(&mut self.transaction, steps.iter().map(|step| &step.job))
             .await?;
         let (numbers, accounts) = (&self.numbers, &self.accounts);
         let sql = |rows| {

@@ -134,6 +134,9 @@ fn comparison(audit: &AuditPage) -> Markup {
                     (Some(at), Some(slot)) => {
                         (text::grouped(audit.figures.into())) " figures at slot " (text::grouped(slot.into())) ", "
                         (parts::time(at)) "; " (text::grouped(audit.difference_count.into())) " differ"
+                        @if audit.unsettled > 0 {
+                            ", " (text::grouped(audit.unsettled.into())) " accounts changed at each look"
+                        }
                     }
                     _ => "No comparison has ended yet.",
                 }
