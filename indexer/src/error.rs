@@ -35,6 +35,9 @@ pub enum IndexerError {
         "--yellowstone-token names no stream: name one with --yellowstone-url, or leave it out"
     )]
     NoStream,
+    /// An option that only matters beside a node.
+    #[error("{0} is of no use with --recording: leave one of the two out")]
+    BesideRecording(&'static str),
     /// The store's address has an unknown form.
     #[error(
         "store \"{0}\" is not one that can be kept: write sqlite:PATH or postgres://USER@HOST/DATABASE, for example \

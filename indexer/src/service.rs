@@ -288,6 +288,14 @@ async fn open_source(
 ) -> Result<(Arc<dyn Source>, Option<Known>)> {
     Ok(match &config.recording {
         Some(path) => {
+            let unused = [
+                ("--ws-url", &config.ws_url),
+                ("--yellowstone-url", &config.yellowstone_url),
+                ("--yellowstone-token", &config.yellowstone_token),
+            ];
+            if let Some((option, _)) = unused.iter().find(|(_, value)| value.is_some()) {
+                return Err(IndexerError::BesideRecording(option));
+            }
             let (path, program) = (path.clone(), config.program_id);
             let open = move || FileSource::open(&path, &program);
             (Arc::new(tokio::task::spawn_blocking(open).await??), None)

@@ -752,8 +752,24 @@ async fn what_is_missing_at_the_start_is_said() {
         matches!(error, IndexerError::Listen { .. })
             && error.to_string().contains("choose another --listen")
     );
-    // A node that is not there is waited for: the API answers, and says that it is not ready.
     config.listen = ([127, 0, 0, 1], 0).into();
+    // Nobody shall believe that a stream is listened to which is not.
+    let beside = |set: fn(&mut Config, Option<String>)| {
+        let mut config = config.clone();
+        config.recording = Some(served.folder.path().join("recording"));
+        set(&mut config, Some("ws://127.0.0.1:1".to_owned()));
+        config
+    };
+    let unused: [fn(&mut Config, Option<String>); 3] = [
+        |config, text| config.ws_url = text,
+        |config, text| config.yellowstone_url = text,
+        |config, text| config.yellowstone_token = text,
+    ];
+    for config in unused.map(beside) {
+        let error = Indexer::start(config).await.err().unwrap();
+        assert!(matches!(error, IndexerError::BesideRecording(_)), "{error}");
+    }
+    // A node that is not there is waited for: the API answers, and says that it is not ready.
     config.store = store("other");
     let waiting = Indexer::start(config).await.unwrap();
     let ready = reqwest::get(format!("{}/health/ready", waiting.url()))

@@ -75,6 +75,55 @@ async fn one_process_writes_and_a_standby_takes_over<T: Tested>() {
     }
 }
 
+/// However many batches of a write are in already.
+async fn batches_of_a_write_that_is_given_up_leave_nothing<T: Tested>() {
+    let history = History::lived(3, 40);
+    let batches: Vec<Batch> = history.events.chunks(60).map(batch).collect();
+    assert!(batches.len() > 3);
+    let folder = TempDir::new().unwrap();
+    let clean = T::open(&folder, "clean").await;
+    for some in &batches {
+        clean.write(some).await.unwrap();
+    }
+    let store = T::open(&folder, "db").await;
+    let empty = store.digest().await.unwrap();
+    for whole in 0..3 {
+        let mut writing = store.begin().await.unwrap();
+        for some in &batches[..whole] {
+            writing = writing.add(some).await.unwrap();
+        }
+        // The next one is under way, or about to be.
+        let mut next = Box::pin(writing.add(&batches[whole]));
+        assert!(futures::poll!(&mut next).is_pending());
+        drop(next);
+        assert_eq!(store.digest().await.unwrap(), empty);
+    }
+    for some in &batches {
+        store.write(some).await.unwrap();
+    }
+    assert_eq!(store.digest().await.unwrap(), clean.digest().await.unwrap());
+}
+
+/// A commit moves nothing to the file before the log is half a gigabyte.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_gets_into_the_file_beside_the_writer() {
+    let history = History::lived(3, 2_500);
+    assert!(history.events.len() > 8_192);
+    let folder = TempDir::new().unwrap();
+    let store = OnSqlite::open(&folder, "db").await;
+    let file = folder.path().join("db");
+    let bytes = || std::fs::metadata(&file).unwrap().len();
+    let before = bytes();
+    for some in history.events.chunks(2_000) {
+        store.write(&batch(some)).await.unwrap();
+    }
+    until("the file grows", async || {
+        (bytes() > before + (1 << 20)).then_some(())
+    })
+    .await;
+    assert!(store.check().await.unwrap().is_sound());
+}
+
 async fn a_replica_reads_what_another_process_writes_and_never_writes<T: Tested>() {
     let history = History::lived(3, 12);
     let (first, second) = history.events.split_at(history.events.len() / 2);
@@ -189,6 +238,7 @@ async fn a_check_says_what_is_gone_and_changes_nothing<T: Tested>() {
 
 conformance! {
     one_process_writes_and_a_standby_takes_over,
+    batches_of_a_write_that_is_given_up_leave_nothing,
     a_replica_reads_what_another_process_writes_and_never_writes,
     a_store_of_an_older_version_is_upgraded_from_its_events,
     a_store_of_a_newer_version_is_refused_and_kept,

@@ -440,7 +440,7 @@ async fn a_cut_stream_is_told_again_or_goes_on_without() {
 }
 
 #[tokio::test]
-async fn pings_are_answered_and_a_silent_server_is_left() {
+async fn pings_are_answered_and_a_server_that_says_nothing_else_is_left() {
     let (answered, mut answer) = watch::channel(None);
     let server = Server::start(move |mut talk: Talk| {
         let answered = answered.clone();
@@ -449,6 +449,11 @@ async fn pings_are_answered_and_a_silent_server_is_left() {
                 talk.tell(ping()).await;
                 let second = talk.requests.message().await.unwrap().unwrap();
                 answered.send_replace(Some(second));
+                // Pings alone are silence, too.
+                let mut pace = tokio::time::interval(Duration::from_millis(20));
+                while talk.tell(ping()).await {
+                    pace.tick().await;
+                }
             } else {
                 talk.tell(end(7, 6)).await;
             }
@@ -542,7 +547,9 @@ async fn the_end_of_a_slot_with_transactions_wakes_and_of_an_empty_one_does_not(
     let mut whole = source.whole();
     whole.wait_for(|whole| *whole == Some(498)).await.unwrap();
     let mut woken = Box::pin(source.wake());
-    assert!(futures::poll!(&mut woken).is_pending());
+    // Longer than it waits for more of a slot.
+    let early = tokio::time::timeout(Duration::from_secs(1), &mut woken).await;
+    assert!(early.is_err());
     step.send_replace(1);
     tokio::time::timeout(LIMIT, woken).await.unwrap();
     assert_eq!(*whole.borrow_and_update(), Some(500));

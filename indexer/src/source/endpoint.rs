@@ -41,11 +41,13 @@ impl Endpoint {
     /// The address of a Yellowstone gRPC stream.
     ///
     /// # Errors
-    /// If it is none, or has a path: gRPC has its own, and one with a key would be left out without a word.
+    /// If it is none, or has a path or a user: gRPC has its own path, and a key there would be left out without a word.
     #[cfg(feature = "yellowstone")]
     pub fn stream(text: &str) -> Result<Self> {
         let found = Self::parse(text, &["http", "https"]).ok_or(Self::no_stream())?;
-        match found.0.path() == "/" && found.0.query().is_none() {
+        let url = &found.0;
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        match url.path() == "/" && url.query().is_none() && !has_user {
             true => Ok(found),
             false => Err(Self::no_stream()),
         }
@@ -130,7 +132,7 @@ mod tests {
 
     #[cfg(feature = "yellowstone")]
     #[test]
-    fn the_address_of_a_stream_has_no_path() {
+    fn the_address_of_a_stream_has_neither_path_nor_user() {
         assert_eq!(
             Endpoint::stream("https://host:10000/").unwrap().to_string(),
             "https://host:10000"
@@ -140,6 +142,9 @@ mod tests {
             "wss://host",
             "http://h/KEY",
             "http://h?api-key=KEY",
+            "https://me:KEY@h",
+            "https://:KEY@h",
+            "https://KEY@h",
         ] {
             let error = Endpoint::stream(text).unwrap_err().to_string();
             assert!(

@@ -139,23 +139,23 @@ impl Chain {
             let difference = Difference::of_campaign(figure, "the same", "another one");
             return Ok((true, Some(difference)));
         }
-        Ok((true, self.entries(store, snapshot, counted).await?))
+        self.entries(store, snapshot, counted).await
     }
 
-    /// Every entry that the store believes to be there.
+    /// Every entry that the store believes to be there: whether each could be compared, and the first difference.
     async fn entries(
         &self,
         store: &Store,
         snapshot: &mut Snapshot,
         counted: &Counted,
-    ) -> Result<Option<Difference>> {
-        let mut after: Option<Key> = None;
+    ) -> Result<(bool, Option<Difference>)> {
+        let (mut after, mut is_whole): (Option<Key>, bool) = (None, true);
         loop {
             let page = snapshot
                 .owned(EntityKind::Entry, &counted.address, after.as_ref(), PAGE)
                 .await?;
             let Some(last) = page.last() else {
-                return Ok(None);
+                return Ok((is_whole, None));
             };
             after = Some(last.address);
             let live: Vec<_> = page.iter().filter(|entity| !entity.row.closed).collect();
@@ -165,10 +165,11 @@ impl Chain {
                 found.get(&entity.address).map(Vec::as_slice) != stored_of(entity)
             });
             let others: Vec<Key> = others.map(|entity| entity.address).collect();
-            let difference = self.entries_again(store, &others).await?;
+            let (are_settled, difference) = self.entries_again(store, &others).await?;
             if difference.is_some() {
-                return Ok(difference);
+                return Ok((true, difference));
             }
+            is_whole &= are_settled;
         }
     }
 
@@ -180,23 +181,33 @@ impl Chain {
         Ok((held.slot, held.accounts.into_iter().collect()))
     }
 
-    /// The first of these entries that differs still, once the store has everything that the node's answer could be made from.
-    async fn entries_again(&self, store: &Store, others: &[Key]) -> Result<Option<Difference>> {
+    /// The first of these entries that differs still, once the store has everything that the node's answer could be made from, and
+    /// whether each could be compared.
+    async fn entries_again(
+        &self,
+        store: &Store,
+        others: &[Key],
+    ) -> Result<(bool, Option<Difference>)> {
         if others.is_empty() {
-            return Ok(None);
+            return Ok((true, None));
         }
         let (slot, found) = self.held_entries(others).await?;
         let newest = self.accounts.newest_slot().await?.max(slot);
         wait(store, newest, async |_: &mut Snapshot| Ok(false)).await?;
         let mut snapshot = store.read().await?;
         let is_behind = slot_of(&snapshot) < newest;
+        let mut are_settled = true;
         for entity in snapshot.accounts_at(EntityKind::Entry, others).await? {
             let stored = stored_of(&entity);
             let fixed = found.get(&entity.address).map(Vec::as_slice);
             let seq = fixed.and_then(|fixed| census::seq_of(EntityKind::Entry, fixed));
             let is_newer = is_behind && seq.is_none_or(|seq| seq > entity.row.seq);
             let is_older = slot < entity.row.slot;
-            if fixed == stored || is_newer || is_older {
+            if fixed == stored {
+                continue;
+            }
+            if is_newer || is_older {
+                are_settled = false;
                 continue;
             }
             let score = |bytes: Option<&[u8]>| {
@@ -205,9 +216,10 @@ impl Chain {
             };
             let figure = format!("the score of entry {} on the chain", entity.address);
             let (expected, found) = (score(stored), score(fixed));
-            return Ok(Some(Difference::of_campaign(figure, expected, found)));
+            let difference = Difference::of_campaign(figure, expected, found);
+            return Ok((true, Some(difference)));
         }
-        Ok(None)
+        Ok((are_settled, None))
     }
 }
 

@@ -23,7 +23,7 @@ use {
     std::{collections::HashMap, error::Error, sync::Arc, time::Duration},
     tokio::{
         sync::{Notify, mpsc, watch},
-        time::timeout,
+        time::{Instant, timeout, timeout_at},
     },
     tokio_stream::wrappers::ReceiverStream,
     tonic::{Code, Request, Status, Streaming, body::Body, client::Grpc},
@@ -48,7 +48,7 @@ enum Cut {
     Status(Box<Status>),
     /// The server ended it without a word.
     Ended,
-    /// Nothing came for too long, not even a ping.
+    /// Nothing but pings came for too long.
     Silent,
     /// The end of a slot never came.
     Missing,
@@ -133,12 +133,17 @@ impl Listener {
         let mut updates = opening.await.map_err(|_| Cut::Silent)??;
         tracing::info!(url = %self.options.url, from, "subscribed");
         metrics::stream_open(true);
+        // Pings show that the server is there, not that its node goes on.
+        let mut heard = Instant::now();
         loop {
-            let next = timeout(silence, updates.message());
+            let next = timeout_at(heard + silence, updates.message());
             let next = next.await.map_err(|_| Cut::Silent)??;
             let Some(update) = next.ok_or(Cut::Ended)?.update else {
                 continue;
             };
+            if !matches!(update, Update::Ping(_)) {
+                heard = Instant::now();
+            }
             self.take(update, &requests)?;
         }
     }

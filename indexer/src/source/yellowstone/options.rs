@@ -12,7 +12,7 @@ use {
 
 /// Bytes of messages that wait to be asked for. A first walk through a long history takes hours, and the stream goes on meanwhile.
 const MOST_HELD_BYTES: usize = 32 << 20;
-/// Longest time without a message: servers ping every 10 to 15 seconds, and tell two slots a second.
+/// Longest time without a message other than pings: servers tell two slots a second.
 const MOST_SILENCE: Duration = Duration::from_secs(30);
 /// Pause before the first try to connect again; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -26,7 +26,7 @@ pub struct YellowstoneOptions {
     pub token: Option<MetadataValue<Ascii>>,
     /// The program to follow.
     pub program: Key,
-    /// Longest time without a message.
+    /// Longest time without a message other than pings.
     pub silence: Duration,
     /// Pause before the first try to connect again.
     pub first_pause: Duration,

@@ -42,6 +42,8 @@ const SCHEMA: &str = "quern_indexer";
 const READERS: u32 = 8;
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for the server to take the lock back at the end.
+const UNLOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause between looks of a standby. It does not wait within a statement: that would keep the server from tidying up.
 const STANDBY_PAUSE: Duration = Duration::from_millis(500);
 /// "Qurn": the advisory lock of the process that writes.
@@ -234,12 +236,16 @@ impl Engine for Postgres {
     async fn close(&self) {
         self.reader.close().await;
         if let Some(writer) = &self.writer {
-            // The server may notice only later that the connection has ended, and another process may lead at once.
-            if let Some(mut connection) = writer.try_acquire() {
+            // The server notices only later that the connection has ended, and another process shall lead at once.
+            let unlock = tokio::time::timeout(UNLOCK_TIMEOUT, async {
+                let mut connection = writer.acquire().await?;
                 let unlock = sqlx::query("SELECT pg_advisory_unlock_all()");
-                if let Err(error) = unlock.execute(&mut *connection).await {
-                    tracing::debug!(%error, "the connection that writes was lost before it was closed");
-                }
+                unlock.execute(&mut *connection).await
+            });
+            if !matches!(unlock.await, Ok(Ok(_))) {
+                tracing::debug!(
+                    "the lock stays until the server notices that the connection has ended"
+                );
             }
             writer.close().await;
         }
