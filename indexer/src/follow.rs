@@ -190,7 +190,7 @@ impl Follower {
     pub async fn repair(&self, repairs: &mut Repairs) -> Result<()> {
         let suspects = self.suspects().await?;
         let wholeness = self.store.read().await?.wholeness();
-        if wholeness.is_whole() && suspects.is_empty() {
+        if wholeness.is_all_read() && suspects.is_empty() {
             if repairs.tries > 0 {
                 tracing::info!("the history is whole again");
             }
@@ -203,13 +203,13 @@ impl Follower {
         repairs.try_again_later();
         self.search(&suspects).await?;
         let wholeness = self.store.read().await?.wholeness();
-        if wholeness.is_whole() {
+        if wholeness.is_all_read() {
             return Ok(());
         }
         tracing::warn!(reason = %wholeness, "the history is not whole; walking back to the start");
         self.walk_to_the_start().await?;
         let wholeness = self.store.read().await?.wholeness();
-        if !wholeness.is_whole() {
+        if !wholeness.is_all_read() {
             tracing::warn!(
                 reason = %wholeness,
                 again_in_secs = repairs.pause.as_secs(),

@@ -121,10 +121,10 @@ impl Scout {
             return Ok(Look::default());
         };
         let slot = self.ahead.confirmed_slot().await?;
-        let mut items = self.ahead.confirmed(cursor.slot).await?;
-        // Anybody can have failures listed for next to nothing.
+        let (mut items, are_many) = self.ahead.confirmed(cursor.slot).await?;
+        // Anybody can have failures listed for next to nothing, and so many that others are not.
         items.retain(|item| !item.failed);
-        let is_cut = items.len() > MOST_TRANSACTIONS;
+        let is_cut = are_many || items.len() > MOST_TRANSACTIONS;
         items.truncate(MOST_TRANSACTIONS);
         read.retain(|signature, _| items.iter().any(|item| item.signature == *signature));
         for item in &items {

@@ -4,7 +4,7 @@
 use crate::source::yellowstone::{YellowstoneOptions, YellowstoneSource};
 use {
     crate::{
-        api::{self, ApiState, Streams},
+        api::{self, ApiState, Streams, Tables},
         audit::Auditor,
         config::{Config, default_program},
         error::{IndexerError, Result},
@@ -83,6 +83,7 @@ impl Indexer {
             most_lag_slots: config.most_lag_slots,
             metrics: Metrics::default(),
             streams: Streams::new(stopped.clone()),
+            tables: Tables::default(),
             provisional: Provisional::default(),
         };
         let scout = ahead.filter(|_| config.provisional_millis > 0);

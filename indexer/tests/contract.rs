@@ -189,10 +189,20 @@ async fn known(asked: &Asked) -> Vec<String> {
         address(70, 1).to_string(),
         address(250, 9).to_string(),
     ];
+    let cursors = cursors(asked).await.into_iter();
+    known.extend(cursors.map(|(_, cursor)| cursor));
+    known
+}
+
+/// Pages, each with the cursor that leads on from it.
+async fn cursors(asked: &Asked) -> Vec<(String, String)> {
+    let history = &asked.history;
     let client = history.clients[0];
+    let mut cursors = Vec::new();
     for path in [
         "/v1/jobs?limit=1".to_owned(),
         format!("/v1/jobs?limit=1&client={client}"),
+        format!("/v1/ledgers/{client}?limit=1"),
         "/v1/campaigns?limit=1".to_owned(),
         format!("/v1/campaigns/{}?limit=1", history.first_campaign()),
         "/v1/events?limit=1".to_owned(),
@@ -202,13 +212,45 @@ async fn known(asked: &Asked) -> Vec<String> {
         let page = asked.json(&path).await;
         let cursor = page["next_cursor"].as_str();
         let cursor = cursor.or_else(|| page["boards"][0]["next_cursor"].as_str());
-        known.push(
-            cursor
-                .unwrap_or_else(|| panic!("{path}: {page}"))
-                .to_owned(),
-        );
+        let cursor = cursor.unwrap_or_else(|| panic!("{path}: {page}"));
+        cursors.push((path, cursor.to_owned()));
     }
-    known
+    cursors
+}
+
+/// A cursor is a text of a client: whatever stands in it, there is an answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_that_was_altered_is_answered_or_refused() {
+    let asked = Asked::of(History::lived(42, 12)).await;
+    let (mut answered, mut refused) = (0, 0);
+    for (path, cursor) in cursors(&asked).await {
+        let cursor: Vec<char> = cursor.chars().collect();
+        let with = |runs: [(std::ops::Range<usize>, char); 2]| -> String {
+            let mut altered = cursor.clone();
+            for (range, letter) in runs {
+                altered[range].fill(letter);
+            }
+            altered.into_iter().collect()
+        };
+        let mut altered = Vec::new();
+        for from in 0..cursor.len() {
+            for to in (from..=cursor.len()).step_by(8) {
+                for [first, then] in [['f', '0'], ['0', 'f'], ['9', '0']] {
+                    altered.push(with([(from..to, first), (to..cursor.len(), then)]));
+                }
+            }
+        }
+        for cursor in altered {
+            let found = asked.get(&format!("{path}&cursor={cursor}")).await;
+            match found.status {
+                200 => answered += 1,
+                400 => refused += 1,
+                other => panic!("{path}&cursor={cursor}: {other} {}", found.text),
+            }
+        }
+    }
+    assert!(answered > 1_000 && refused > 1_000, "{answered} {refused}");
+    asked.indexer.stop().await.unwrap();
 }
 
 /// The page's path, with what stands in the history where a name stands, and with what does not.

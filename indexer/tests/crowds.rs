@@ -177,8 +177,20 @@ async fn streams_have_a_number_and_a_place_is_free_when_one_ends() {
         "{}",
         refused.text
     );
-    // Others are served meanwhile.
+    // Others are served meanwhile, and have their part of the streams.
     assert_eq!(asked.get("/v1/jobs").await.status, 200);
+    let other = reqwest::Client::builder()
+        .local_address(std::net::IpAddr::from([127, 0, 0, 2]))
+        .build()
+        .unwrap();
+    let url = format!("{}/v1/stream", asked.indexer.url());
+    let theirs = other.get(&url).send().await.unwrap();
+    assert_eq!(theirs.status().as_u16(), 200);
+    let mut oldest = open.remove(0);
+    let end = oldest.next().await.unwrap();
+    assert_eq!(end["event"], "end");
+    assert!(end["data"].contains("others want one"), "{end:?}");
+    assert_eq!(asked.get("/v1/stream").await.status, 503);
     let metrics = asked.get("/metrics").await.text;
     assert!(metrics.contains("quern_indexer_streams 64"), "{metrics}");
     open.pop();
@@ -188,6 +200,6 @@ async fn streams_have_a_number_and_a_place_is_free_when_one_ends() {
         }
     });
     served.await.unwrap();
-    drop(open);
+    drop((open, theirs));
     asked.indexer.stop().await.unwrap();
 }

@@ -70,6 +70,30 @@ async fn a_payment_is_explained_by_the_program_s_rules() {
     asked.indexer.stop().await.unwrap();
 }
 
+/// However many steps lie between, the creation and the latest ones are named.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_behind_many_steps_is_explained_too() {
+    let mut history = History::lived(3, 2);
+    let job = history.job_of_milestones(1, 210);
+    let asked = Asked::of(history).await;
+    for milestone in [0, 100, 209] {
+        let page = asked.json(&format!("/v1/explain/{job}:{milestone}")).await;
+        let events: Vec<&Value> = page["events"].as_array().unwrap().iter().collect();
+        let last = events.last().unwrap();
+        assert_eq!(events[0]["event"], "JobCreated");
+        assert_eq!(last["event"], "MilestoneSettled");
+        assert_eq!(page["milestone"], milestone);
+        let wanted = if milestone == 0 { 4 } else { 51 };
+        assert_eq!(events.len(), wanted, "{milestone}");
+        let ids: BTreeSet<&str> = events
+            .iter()
+            .map(|one| one["signature"].as_str().unwrap())
+            .collect();
+        assert_eq!(ids.len(), wanted);
+    }
+    asked.indexer.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payment_that_breaks_the_rules_is_said_to_differ() {
     let mut history = History::lived(3, 2);

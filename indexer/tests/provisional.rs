@@ -120,6 +120,26 @@ async fn what_is_not_final_stands_apart_and_a_fork_drops_it() {
     .await;
     node.lock().unwrap().refusal = None;
 
+    // Failures of strangers may take all of the node's page: then it is not said that there is nothing.
+    assert_eq!(asked(&indexer, "/v1/provisional").await["is_cut"], false);
+    let failures = (0..1_000_u64).map(|n| {
+        let mut signature = [0xfa; 64];
+        signature[..8].copy_from_slice(&n.to_be_bytes());
+        (
+            bs58::encode(signature).into_string(),
+            last,
+            true,
+            Value::Null,
+        )
+    });
+    node.lock().unwrap().transactions.extend(failures);
+    until("it is said that there may be more", async || {
+        let page = asked(&indexer, "/v1/provisional").await;
+        (page["is_cut"] == true && ids(&page).is_empty()).then_some(())
+    })
+    .await;
+    node.lock().unwrap().transactions.retain(|known| !known.2);
+
     // What becomes final moves over.
     node.lock().unwrap().finalized = kept;
     assert!(indexer.wait_for_slot(kept, Duration::from_secs(60)).await);

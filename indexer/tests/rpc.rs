@@ -436,6 +436,61 @@ async fn dead_letters_of_an_older_version_are_revived_at_start() {
     indexer.stop().await.unwrap();
 }
 
+/// Nothing else shows it: no account misses a change. Another walk would not help.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_of_which_something_is_not_understood_is_not_whole() {
+    let history = History::lived(2, 5);
+    let folder = TempDir::new().unwrap();
+    let (node, url) = start(Node::of(&history)).await;
+    let last = history.events.last().unwrap();
+    let mut id = last.id;
+    id.inner += 1;
+    let letter = DeadLetter {
+        id,
+        slot: last.slot,
+        reason: "the bytes are of a version to come".to_owned(),
+        data: vec![1, 2, 3],
+    };
+    let batch = Batch {
+        transactions: history
+            .events
+            .iter()
+            .map(|event| (event.id.signature, event.slot))
+            .collect(),
+        events: history.events.clone(),
+        dead_letters: vec![letter],
+        ..Batch::default()
+    };
+    let older = open(&folder.path().join("db")).await;
+    older.write(&batch).await.unwrap();
+    older.close().await;
+    let indexer = indexer(url, &folder).await;
+    not_ready(&indexer, "1 events are not understood").await;
+    let status = page(&indexer, "/v1/status", "it is not whole", |_, body| {
+        body["whole_history"] == false && body["as_of_slot"] == last.slot
+    })
+    .await;
+    assert_eq!(
+        (&status["gaps"], &status["dead_letters"]),
+        (&json!(0), &json!(1))
+    );
+    let table = reqwest::Client::new()
+        .get(format!("{}/v1/leaderboards/providers", indexer.url()))
+        .header("accept", "text/csv");
+    let table = table.send().await.unwrap();
+    assert_eq!(table.headers()["quern-whole-history"], "false");
+    assert_eq!(
+        table.headers()["quern-as-of-slot"],
+        last.slot.to_string().as_str()
+    );
+    let listings = |node: &Node| {
+        let calls = node.calls.iter();
+        calls.filter(|call| *call == "getTransaction").count()
+    };
+    assert_eq!(listings(&node.lock().unwrap()), 0);
+    indexer.stop().await.unwrap();
+}
+
 /// What a node says is shown without what a terminal would obey, and without loose ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_of_a_node_are_shown_in_one_clean_sentence() {

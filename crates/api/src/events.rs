@@ -27,7 +27,8 @@ requests! {
     }
 }
 
-/// Events, in the order in which they were stored. An event that a later look at the chain finds comes at the end, whatever its slot.
+/// Events, in the order in which they were stored. A transaction that a later look at the chain finds comes at the end, whatever its slot;
+/// what of a known one is understood only after an upgrade comes where that transaction stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventList {
     /// The events.

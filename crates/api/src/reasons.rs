@@ -186,7 +186,7 @@ pub struct WaitingItem {
     /// `reward` (claim it), `campaign` (claim its score from `from` to `until`), `milestone` (its review has passed: finalize it) or
     /// `review` (its review still runs).
     pub kind: String,
-    /// How much.
+    /// How much: of a milestone the provider's part of the price, without fee and royalty.
     pub amount: Amount,
     /// The job of a milestone.
     pub job: Option<Key>,

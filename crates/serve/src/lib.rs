@@ -48,6 +48,10 @@ const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconn
 #[derive(Clone, Debug)]
 pub struct Lasting(pub watch::Receiver<()>);
 
+/// Stands among the extensions of every request: who asks, an address or, of IPv6, its network.
+#[derive(Clone, Copy, Debug)]
+pub struct Client(pub IpAddr);
+
 /// How long a connection may last.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {
@@ -130,7 +134,9 @@ async fn attend(
     let service = service_fn(|request| {
         let work = place.work();
         let refused = shares.as_ref().and_then(|shares| shares.refused(client));
-        let (request, rest) = unread::shared(request);
+        let (mut request, rest) = unread::shared(request);
+        let network = gate::network_of(client);
+        request.extensions_mut().insert(Client(network));
         let asked = refused.is_none().then(|| pages.call(request));
         let lasting = &lasting;
         async move {

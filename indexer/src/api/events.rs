@@ -17,8 +17,9 @@ use {
 
 /// Events in the order in which they were stored; `/v1/stream` sends them as they come.
 ///
-/// To follow, ask again with the `id` of the last event that you have. An event that a later look at the chain finds comes at the end,
-/// whatever its slot.
+/// To follow, ask again with the `id` of the last event that you have. A transaction that a later look at the chain finds comes at
+/// the end, whatever its slot. What of a known one is understood only after an upgrade (`dead_letters` of `/v1/status` goes down then) comes
+/// where that transaction stands: to have it, read again from before it.
 #[utoipa::path(get, path = EventList::PATH, params(EventsRequest), responses((status = 200, content((Reply<EventList> = "application/json"), (String = "text/csv")))))]
 pub(super) async fn events(State(api): State<ApiState>, ask: Ask<EventsRequest>) -> Answer {
     let limit = ask.params.limit()?;

@@ -6,8 +6,9 @@ use {
         ask::{Ask, Place},
         params::Params,
         parties::{PartyPage, read_party_end},
+        places::{Place as Seat, Places},
         providers::owner_of,
-        reply::Answer,
+        reply::{self, Answer},
         table::{self, Table, row},
     },
     crate::{
@@ -16,7 +17,7 @@ use {
     },
     axum::{
         body::{Body, Bytes},
-        extract::State,
+        extract::{Extension, State},
         http::header,
         response::IntoResponse,
     },
@@ -24,11 +25,24 @@ use {
     quern_api::{
         Key, LedgerEntry, LedgerPage, LedgerRequest, LedgerTableRequest, MAX_PAGE_ROWS, Reply,
     },
+    quern_serve::Client,
     serde_json::Value,
 };
 
 /// Events of one table at most; for more there are shorter times.
 const MOST_EVENTS: usize = 100_000;
+/// Tables that are sent at a time: each goes on reading the store for as long as its client reads.
+const MOST_TABLES: usize = 8;
+
+/// Who may have a whole ledger sent.
+#[derive(Clone, Debug)]
+pub struct Tables(Places);
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self(Places::new(MOST_TABLES))
+    }
+}
 
 fn times(params: &Params) -> Result<(i64, i64), ApiError> {
     let from = params.number("from")?.unwrap_or(i64::MIN);
@@ -106,14 +120,21 @@ impl Table for LedgerPage {
 
 /// A provider's whole ledger as one table, the oldest entry first.
 ///
-/// It ends after 100,000 events with a last row that says so: ask for shorter times then.
+/// It ends after 100,000 events with a last row that says so: ask for shorter times then. 8 are sent at a time; if others want one,
+/// the address with most of them gets its oldest one broken off, and no end of it: ask again.
 #[utoipa::path(get, path = "/v1/providers/{address}/ledger.csv", params(("address" = Key, Path, description = "The provider's owner or its account"), LedgerTableRequest), responses((status = 200, body = String, content_type = "text/csv")))]
 pub(super) async fn table(
     State(api): State<ApiState>,
+    Extension(Client(network)): Extension<Client>,
     place: Place,
     ask: Ask<LedgerTableRequest>,
 ) -> Answer {
     let address = place.address()?;
+    let seat = api.tables.0.take(network).ok_or_else(|| {
+        ApiError::unavailable(format!(
+            "{MOST_TABLES} ledgers are being sent; try again in some seconds, or ask /v1/ledgers for pages"
+        ))
+    })?;
     let (from, to) = times(&ask.params)?;
     let mut snapshot = api.store.read().await?;
     let (owner, _) = owner_of(&mut snapshot, &address).await?;
@@ -124,6 +145,7 @@ pub(super) async fn table(
         ..PartyPage::new(MAX_PAGE_ROWS)
     };
     let mints = snapshot.mints().to_vec();
+    let state = reply::state_of(&snapshot);
     drop(snapshot);
     let name = format!("attachment; filename=\"ledger-{owner}.csv\"");
     let headers = [
@@ -136,8 +158,9 @@ pub(super) async fn table(
         mints,
         sent: 0,
         state: Progress::Head,
+        seat,
     };
-    Ok((headers, Body::from_stream(parts(part).fuse())).into_response())
+    Ok((state, headers, Body::from_stream(parts(part).fuse())).into_response())
 }
 
 /// A table that is being sent: only one page of it is in memory, and no state of the store is held between pages.
@@ -147,6 +170,7 @@ struct Part {
     mints: Vec<MintConfig>,
     sent: usize,
     state: Progress,
+    seat: Seat,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -175,6 +199,9 @@ fn parts(part: Part) -> impl Stream<Item = Result<Bytes, std::io::Error>> {
 impl Part {
     async fn rows(&mut self) -> Result<String, std::io::Error> {
         let failed = |error: ApiError| std::io::Error::other(error.to_string());
+        if self.seat.is_wanted() {
+            return Err(std::io::Error::other("others want a ledger"));
+        }
         let mut snapshot = self.api.store.read().await;
         let snapshot = snapshot
             .as_mut()

@@ -20,6 +20,7 @@ mod openapi;
 mod page;
 mod params;
 mod parties;
+mod places;
 mod providers;
 mod provisional;
 mod purses;
@@ -33,7 +34,7 @@ mod table;
 mod totals;
 mod watched;
 
-pub use {error::ApiError, openapi::document, stream::Streams};
+pub use {error::ApiError, ledger::Tables, openapi::document, stream::Streams};
 
 use {
     crate::{health::Health, metrics::Metrics, provisional::Provisional, store::Store},
@@ -72,6 +73,8 @@ pub struct ApiState {
     pub metrics: Metrics,
     /// Who may stream.
     pub streams: Streams,
+    /// Who may have a whole ledger sent.
+    pub tables: Tables,
     /// What is not final yet.
     pub provisional: Provisional,
 }
@@ -164,6 +167,8 @@ pub fn router(state: ApiState) -> Router {
                     header::ETAG,
                     header::LINK,
                     header::RETRY_AFTER,
+                    reply::AS_OF_SLOT,
+                    reply::WHOLE_HISTORY,
                     HeaderName::from_static("x-request-id"),
                 ]),
         )

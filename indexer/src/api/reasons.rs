@@ -12,7 +12,7 @@ use {
     },
     crate::{
         project::{
-            Concern, Event, key,
+            Concern, Event, EventId, key,
             program::{Emission, EntityKind, MilestoneSettled, Purse, QuernEvent},
         },
         store::{Snapshot, StepEnd},
@@ -22,10 +22,8 @@ use {
     quern_api::{EmissionPage, ExplainPage, Key, MAX_PAGE_ROWS, Metric, NoParams, Reply, WorkPage},
 };
 
-/// Steps of a job that are searched for a payment: demands of strangers may lie between.
-const STEPS_SEARCHED: usize = 10_000;
-/// Events that an explanation names: the latest before the payment.
-const EVENTS_NAMED: usize = 50;
+/// Steps that an explanation names: the latest ones, with the payment.
+const EVENTS_NAMED: u64 = 50;
 /// Jobs that are looked at to say why a provider got no work.
 const JOBS_LOOKED_AT: u32 = MAX_PAGE_ROWS;
 
@@ -64,44 +62,66 @@ fn named(text: &str) -> Result<(Key, u8), ApiError> {
     Ok((address("milestone", job)?, milestone))
 }
 
-/// The payment of a milestone, and the job's events up to it.
+/// The payment of a milestone, and the job's events up to it: its creation and the latest ones say the most.
 async fn payment(
     snapshot: &mut Snapshot,
     job: &Key,
     milestone: u8,
 ) -> Result<Option<(MilestoneSettled, Vec<Event>)>, ApiError> {
-    let mut after: Option<StepEnd> = None;
+    let Some((paid, end)) = paid(snapshot, job, milestone).await? else {
+        return Ok(None);
+    };
+    // Demands of strangers may lie between: only the steps right before it are read.
+    let before = end.seq.saturating_sub(EVENTS_NAMED - 1);
+    let first = snapshot.steps(job, None, 1).await?;
+    let after = StepEnd {
+        seq: before,
+        event: EventId::FIRST,
+    };
+    let latest = snapshot.steps(job, Some(&after), MAX_PAGE_ROWS).await?;
     let mut events: Vec<Event> = Vec::new();
-    let mut searched = 0;
-    while searched < STEPS_SEARCHED {
-        let steps = snapshot.steps(job, after.as_ref(), MAX_PAGE_ROWS).await?;
-        let is_last = steps.len() < MAX_PAGE_ROWS as usize;
-        for step in steps {
-            searched += 1;
-            after = Some(StepEnd {
-                seq: step.seq,
-                event: step.event.id,
-            });
-            let paid = match &step.event.body {
-                QuernEvent::MilestoneSettled(paid) if paid.milestone == milestone => {
-                    Some(paid.clone())
-                }
-                _ => None,
-            };
-            events.push(step.event);
-            if events.len() > EVENTS_NAMED {
-                // Creation and the latest ones say the most.
-                events.remove(1);
-            }
-            if let Some(paid) = paid {
-                return Ok(Some((paid, events)));
-            }
-        }
-        if is_last {
+    for step in first.into_iter().filter(|step| step.seq < before) {
+        events.push(step.event);
+    }
+    for step in latest {
+        let is_payment = step.event.id == end.event;
+        events.push(step.event);
+        if is_payment {
             break;
         }
     }
-    Ok(None)
+    Ok(Some((paid, events)))
+}
+
+/// The payment alone, and which step it is.
+async fn paid(
+    snapshot: &mut Snapshot,
+    job: &Key,
+    milestone: u8,
+) -> Result<Option<(MilestoneSettled, StepEnd)>, ApiError> {
+    let mut after: Option<StepEnd> = None;
+    loop {
+        let steps = snapshot
+            .payments(job, after.as_ref(), MAX_PAGE_ROWS)
+            .await?;
+        let is_last = steps.len() < MAX_PAGE_ROWS as usize;
+        for step in steps {
+            let end = StepEnd {
+                seq: step.seq,
+                event: step.event.id,
+            };
+            after = Some(end);
+            if let QuernEvent::MilestoneSettled(paid) = step.event.body
+                && paid.milestone == milestone
+            {
+                return Ok(Some((paid, end)));
+            }
+        }
+        // A job has 255 milestones at most.
+        if is_last {
+            return Ok(None);
+        }
+    }
 }
 
 /// Why a provider may get no work, from the jobs that changed last, and what waits to be claimed or finalized by it.

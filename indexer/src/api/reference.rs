@@ -129,8 +129,9 @@ pub fn page() -> String {
          times seconds since 1970. Fields may be added. Browsers of any origin may read, replies are compressed on request, and\n\
          `x-request-id` names a request in the log.\n\n\
          Four fields stand in every reply of `/v1`: `as_of_slot` (everything finalized up to there is in it), `finality`\n\
-         (`finalized`; `confirmed` at `/v1/provisional` alone), `lag_slots` (how far that is behind the node) and `whole_history` (false while changes are known to be missing:\n\
-         amounts and counts may be too small then).\n\n\
+         (`finalized`; `confirmed` at `/v1/provisional` alone), `lag_slots` (how far that is behind the node) and `whole_history` (false while changes are known to be missing,\n\
+         or are not understood: amounts and counts may be too small then). Of a table the headers `quern-as-of-slot` and\n\
+         `quern-whole-history` say so.\n\n\
          Lists go on by cursors: `next_cursor` of a page is `cursor` of the next one, with the same other parameters, and a `link`\n\
          header leads there. A list that says `text/csv` answers a table to `Accept: text/csv`. `etag` names the state of the store:\n\
          with it in `if-none-match`, a page that is still the same answers 304 without a body.\n\n\

@@ -9,7 +9,7 @@ use {
     },
     crate::store::Snapshot,
     axum::{
-        http::{HeaderValue, header},
+        http::{HeaderName, HeaderValue, header},
         response::{IntoResponse, Response},
     },
     quern_api::{Finality, Reply},
@@ -18,6 +18,21 @@ use {
 
 /// What a handler answers.
 pub(super) type Answer = Result<Response, ApiError>;
+
+/// As of which slot a table is.
+pub(super) const AS_OF_SLOT: HeaderName = HeaderName::from_static("quern-as-of-slot");
+/// Whether nothing is known to be missing in a table.
+pub(super) const WHOLE_HISTORY: HeaderName = HeaderName::from_static("quern-whole-history");
+
+/// What JSON says around its body, for a table: headers.
+pub(super) fn state_of(snapshot: &Snapshot) -> [(HeaderName, String); 2] {
+    let slot = snapshot.cursor().map_or(0, |cursor| cursor.slot);
+    let is_whole = snapshot.wholeness().is_whole();
+    [
+        (AS_OF_SLOT, slot.to_string()),
+        (WHOLE_HISTORY, is_whole.to_string()),
+    ]
+}
 
 impl ApiState {
     /// Wraps a body made from a snapshot.
@@ -53,7 +68,10 @@ impl ApiState {
         });
         let mut response = match ask.format {
             Format::Json => self.reply(snapshot, body),
-            Format::Csv => versioned(snapshot, table::response(&body)),
+            Format::Csv => {
+                let table = (state_of(snapshot), table::response(&body));
+                versioned(snapshot, table.into_response())
+            }
         };
         if let Some(next) = next.and_then(|next| HeaderValue::try_from(next).ok()) {
             response.headers_mut().insert(header::LINK, next);

@@ -5,7 +5,13 @@
 //! last event that it got.
 
 use {
-    super::{ApiError, ApiState, ask::Ask, event_id, provisional, reply},
+    super::{
+        ApiError, ApiState,
+        ask::Ask,
+        event_id,
+        places::{Place, Places},
+        provisional, reply,
+    },
     crate::{
         health::State as Follower,
         project::EventId,
@@ -14,7 +20,7 @@ use {
         view,
     },
     axum::{
-        extract::State,
+        extract::{Extension, State},
         http::HeaderMap,
         response::{
             IntoResponse, Response,
@@ -23,17 +29,17 @@ use {
     },
     futures::{StreamExt, stream},
     quern_api::{EventItem, EventList, Finality, StreamRequest},
-    quern_serve::Lasting,
+    quern_serve::{Client, Lasting},
     std::{
         convert::Infallible,
         sync::{Arc, OnceLock},
         time::Duration,
     },
-    tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    tokio::sync::{mpsc, watch},
     tokio_stream::wrappers::ReceiverStream,
 };
 
-/// Streams at a time; more are refused.
+/// Streams at a time.
 const MOST_STREAMS: usize = 64;
 /// Events that wait for a client to read them.
 const BUFFERED: usize = 64;
@@ -49,7 +55,7 @@ const LIFE: Duration = Duration::from_secs(3_600);
 /// Who may stream, and until when.
 #[derive(Clone, Debug)]
 pub struct Streams {
-    places: Arc<Semaphore>,
+    places: Places,
     stopped: watch::Receiver<bool>,
 }
 
@@ -57,33 +63,33 @@ impl Streams {
     /// All places free, until the service stops.
     pub fn new(stopped: watch::Receiver<bool>) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(MOST_STREAMS)),
+            places: Places::new(MOST_STREAMS),
             stopped,
         }
     }
 
     /// How many are open.
     pub fn open(&self) -> usize {
-        MOST_STREAMS.saturating_sub(self.places.available_permits())
+        self.places.taken()
     }
 }
 
 /// Events as they are stored, as server-sent events.
 ///
 /// Each has the event's `id`, its name as `event` and, as `data`, what `/v1/events` shows of it. After the connection was lost, a browser
-/// resumes by itself where it was. A last event `end` says why a stream ends: the client read too slowly, the stream is an hour old, or
-/// the service stops. A comment every 15 seconds shows that the stream lives. With `commitment=confirmed` there are events `provisional`
+/// resumes by itself where it was. A last event `end` says why a stream ends: the client read too slowly, the stream is an hour old, its
+/// address has most of all streams and others want one, or the service stops. A comment every 15 seconds shows that the stream lives. With `commitment=confirmed` there are events `provisional`
 /// in between, without an `id`: each is the whole of `/v1/provisional`, in the place of the one before.
 #[utoipa::path(get, path = EventList::STREAM, params(StreamRequest, ("last-event-id" = Option<String>, Header, description = "The `id` of the last event that the client has")), responses((status = 200, body = EventItem, content_type = "text/event-stream")))]
 pub(super) async fn stream(
     State(api): State<ApiState>,
+    Extension(Client(network)): Extension<Client>,
     headers: HeaderMap,
     ask: Ask<StreamRequest>,
 ) -> Result<Response, ApiError> {
-    let place = Arc::clone(&api.streams.places).try_acquire_owned();
-    let place = place.map_err(|_| {
+    let place = api.streams.places.take(network).ok_or_else(|| {
         ApiError::unavailable(format!(
-            "{MOST_STREAMS} streams are open already; try again later, or ask /v1/events"
+            "{MOST_STREAMS} streams are open already, and nobody has many more than you; try again later, or ask /v1/events"
         ))
     })?;
     let resumed = headers.get("last-event-id");
@@ -107,7 +113,7 @@ pub(super) async fn stream(
         last,
         ahead,
         sender,
-        _place: place,
+        place,
         _alive: alive,
     };
     tokio::spawn({
@@ -160,7 +166,7 @@ struct Pump {
     /// Looks at what is not final, for a client that asked for them.
     ahead: Option<watch::Receiver<Arc<Look>>>,
     sender: mpsc::Sender<Event>,
-    _place: OwnedSemaphorePermit,
+    place: Place,
     /// The connection may live as long as this.
     _alive: watch::Sender<()>,
 }
@@ -189,6 +195,10 @@ impl Pump {
                 // Each look takes the place of the one before: none waits for a client that is behind.
                 () = looked(&mut self.ahead), if self.sender.capacity() == self.sender.max_capacity() => true,
                 () = self.sender.closed() => return,
+                () = self.place.wanted() => {
+                    let _ = end.set("your address has most of all streams, and others want one; resume behind the last event");
+                    return;
+                }
                 _ = self.stopped.wait_for(|stop| *stop) => {
                     let _ = end.set("the indexer stops; resume behind the last event");
                     return;
@@ -293,7 +303,7 @@ mod tests {
         let health = Health::default();
         let (_stop, stopped) = watch::channel(false);
         let (alive, mut lasting) = watch::channel(());
-        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let place = Places::new(1).take([127, 0, 0, 1].into()).unwrap();
         let end = Arc::new(OnceLock::new());
         let pump = Pump {
             store: Arc::clone(&store),
@@ -303,7 +313,7 @@ mod tests {
             last: None,
             ahead: None,
             sender,
-            _place: place,
+            place,
             _alive: alive,
         };
         let pumped = tokio::spawn({

@@ -64,6 +64,15 @@ pub struct EventId {
     pub inner: u32,
 }
 
+impl EventId {
+    /// No event comes before it.
+    pub const FIRST: Self = Self {
+        signature: Signature([0; 64]),
+        instruction: 0,
+        inner: 0,
+    };
+}
+
 /// An accepted event and where it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

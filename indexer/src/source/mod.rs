@@ -93,8 +93,8 @@ pub trait Source: Send + Sync + 'static {
 pub trait Ahead: Send + Sync + 'static {
     /// The confirmed slot.
     async fn confirmed_slot(&self) -> Result<u64>;
-    /// Transactions that name the program above a slot, newest first; the newest ones, if they are many.
-    async fn confirmed(&self, floor: u64) -> Result<Vec<Item>>;
+    /// Transactions that name the program above a slot, newest first; the newest ones, if they are many, and whether they are.
+    async fn confirmed(&self, floor: u64) -> Result<(Vec<Item>, bool)>;
     /// One of them with its metadata; none where the node does not have it any more.
     async fn unfinal(
         &self,

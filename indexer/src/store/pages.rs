@@ -55,6 +55,19 @@ impl Snapshot {
         self.rows.steps_of(job, Steps::All, after, limit).await
     }
 
+    /// A page of the steps of a job in which a milestone was paid in full, in order.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn payments(
+        &mut self,
+        job: &Key,
+        after: Option<&StepEnd>,
+        limit: u32,
+    ) -> Result<Vec<TimelineStep>> {
+        self.rows.steps_of(job, Steps::Payments, after, limit).await
+    }
+
     /// The latest step of a job, campaign or entry.
     ///
     /// # Errors

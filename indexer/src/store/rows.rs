@@ -227,6 +227,8 @@ pub struct StepRow {
 pub enum Steps {
     All,
     Submissions,
+    /// Payments in full of milestones.
+    Payments,
 }
 
 /// Where a page of steps ends.
@@ -385,6 +387,17 @@ pub struct PartyQuery {
     pub newest_first: bool,
     /// Most rows.
     pub limit: u32,
+}
+
+impl PartyQuery {
+    /// The first and the last second of what is behind `after`: an index begins there, and does not pass over what was shown before.
+    pub fn seconds(&self) -> (i64, i64) {
+        match (self.after, self.newest_first) {
+            (None, _) => (self.from, self.to),
+            (Some((at, _)), false) => (self.from.max(at), self.to),
+            (Some((at, _)), true) => (self.from, self.to.min(at)),
+        }
+    }
 }
 
 /// Which milestones of a campaign.

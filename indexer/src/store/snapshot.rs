@@ -56,6 +56,11 @@ pub struct Wholeness {
 impl Wholeness {
     /// Whether nothing shows that something is missing.
     pub fn is_whole(&self) -> bool {
+        self.is_all_read() && self.dead_letters == 0
+    }
+
+    /// Whether another look at the chain would find nothing: what was not understood is here already.
+    pub fn is_all_read(&self) -> bool {
         self.holes == Holes::default() && !self.walk_due
     }
 }

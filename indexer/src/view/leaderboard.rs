@@ -24,9 +24,10 @@ pub fn board<E: BoardEntry>(
     first_rank: u32,
     mints: &[MintConfig],
 ) -> Option<Board<E>> {
-    let entries = (first_rank..)
+    // A cursor may name any rank.
+    let entries = (0..)
         .zip(rows)
-        .map(|(rank, row)| E::of(rank, row, mints));
+        .map(|(behind, row)| E::of(first_rank.saturating_add(behind), row, mints));
     Some(Board {
         assurance: words::assurance(query.assurance)?,
         mint: query.mint.some(),

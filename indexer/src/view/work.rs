@@ -10,6 +10,7 @@ use {
         store::Entity,
     },
     quern_api::{CampaignState, Key, WaitingItem, WorkMarket, WorkPage, WorkReason},
+    quern_rules::settle,
 };
 
 /// Everything that the answer is made from.
@@ -200,7 +201,7 @@ fn waiting(record: &WorkRecord<'_>, provider: &Provider, mints: &[MintConfig]) -
             let is_over = until < record.now && job.open_demands.get() == 0;
             WaitingItem {
                 kind: if is_over { "milestone" } else { "review" }.to_owned(),
-                amount: amount(job.price_atoms.get(), key(&job.mint), mints),
+                amount: amount(part_of(&job), key(&job.mint), mints),
                 job: Some(entity.address),
                 campaign: None,
                 from: until.checked_add(1),
@@ -209,6 +210,13 @@ fn waiting(record: &WorkRecord<'_>, provider: &Provider, mints: &[MintConfig]) -
         });
     let scores = scores(record, mints);
     reward.into_iter().chain(scores).chain(milestones).collect()
+}
+
+/// What the provider gets of a milestone's price.
+fn part_of(job: &Job) -> u64 {
+    let (fee_bps, royalty_bps) = (job.terms.fee_bps.get(), job.royalty_bps.get());
+    let parts = settle::split_price(job.price_atoms.get(), fee_bps, royalty_bps);
+    parts.map_or(0, |parts| parts.provider_atoms)
 }
 
 /// Scores that may be claimed now, or later if nothing more happens.
@@ -240,6 +248,15 @@ fn scores(record: &WorkRecord<'_>, mints: &[MintConfig]) -> Vec<WaitingItem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_waits_is_the_provider_s_part() {
+        let mut job: Job = bytemuck::Zeroable::zeroed();
+        job.price_atoms = 100_003.into();
+        assert_eq!(part_of(&job), 100_003);
+        (job.terms.fee_bps, job.royalty_bps) = (300.into(), 500.into());
+        assert_eq!(part_of(&job), 92_003);
+    }
 
     #[test]
     fn the_middle_and_the_commonest_are_found() {

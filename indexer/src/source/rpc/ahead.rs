@@ -24,11 +24,14 @@ impl Ahead for RpcSource {
             .map_err(|error| self.failed("getSlot", error))
     }
 
-    async fn confirmed(&self, floor: u64) -> Result<Vec<Item>> {
+    async fn confirmed(&self, floor: u64) -> Result<(Vec<Item>, bool)> {
         let config = json!({ "limit": PAGE_ITEMS, "commitment": "confirmed" });
         let page = self.listed(&self.program, config).await?;
+        let count = page.len();
         let items = page.into_iter().map(|(item, _)| item);
-        Ok(items.filter(|item| item.slot > floor).collect())
+        let items: Vec<Item> = items.filter(|item| item.slot > floor).collect();
+        let are_many = items.len() == count && count >= PAGE_ITEMS;
+        Ok((items, are_many))
     }
 
     async fn unfinal(

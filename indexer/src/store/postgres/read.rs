@@ -110,6 +110,7 @@ macro_rules! steps_sql {
 }
 const STEPS: &str = steps_sql!("");
 const SUBMISSIONS: &str = steps_sql!(" AND step.kind = 1");
+const PAYMENTS: &str = steps_sql!(" AND step.kind = 2");
 
 const LAST_STEP: &str = concat!(
     "SELECT step.seq AS step_seq, tx.signature, event.* FROM step",
@@ -481,12 +482,13 @@ impl Queries for PgRows {
             true => (NEWEST_FIRST, (i64::MAX, i64::MAX)),
             false => (OLDEST_FIRST, (i64::MIN, i64::MIN)),
         };
+        let (first, last) = query.seconds();
         let after = query.after.as_ref();
         let found = sqlx::query(sql)
             .bind(query.party.0)
             .bind(query.concern as i16)
-            .bind(query.from)
-            .bind(query.to)
+            .bind(first)
+            .bind(last)
             .bind(after.map_or(start.0, |(at, _)| *at))
             .bind(after.map(|(_, id)| id.signature.0))
             .bind(start.1)
@@ -570,6 +572,7 @@ impl Queries for PgRows {
         let sql = match kind {
             Steps::All => STEPS,
             Steps::Submissions => SUBMISSIONS,
+            Steps::Payments => PAYMENTS,
         };
         // Counters begin with 1.
         let (seq, id) = after.map_or((0, None), |end| (end.seq, Some(&end.event)));

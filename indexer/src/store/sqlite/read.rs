@@ -112,6 +112,8 @@ macro_rules! steps_sql {
 const STEPS: &str = steps_sql!("step", "");
 /// The same of its submissions only. Left to itself, SQLite takes the primary key and reads every step.
 const SUBMISSIONS: &str = steps_sql!("step INDEXED BY step_kind", " AND step.kind = 1");
+/// The same of its payments in full.
+const PAYMENTS: &str = steps_sql!("step INDEXED BY step_kind", " AND step.kind = 2");
 
 /// A job's latest step.
 const LAST_STEP: &str = concat!(
@@ -564,12 +566,13 @@ impl Queries for SqliteRows {
             }
             None => start,
         };
+        let (first, last) = query.seconds();
         let after = query.after.as_ref();
         let found = sqlx::query(sql)
             .bind(&query.party.0[..])
             .bind(query.concern as i64)
-            .bind(query.from)
-            .bind(query.to)
+            .bind(first)
+            .bind(last)
             .bind(at)
             .bind(number)
             .bind(after.map_or(0, |(_, id)| id.instruction))
@@ -652,6 +655,7 @@ impl Queries for SqliteRows {
         let sql = match kind {
             Steps::All => STEPS,
             Steps::Submissions => SUBMISSIONS,
+            Steps::Payments => PAYMENTS,
         };
         // Counters begin with 1.
         let (seq, id) = after.map_or((0, None), |end| (end.seq, Some(&end.event)));
@@ -720,8 +724,12 @@ mod tests {
             *,
         },
         crate::{
-            project::has_time_line,
+            project::{Concern, has_time_line},
             store::{Role, Sqlite, rows::Engine},
+        },
+        std::sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
         },
         tempfile::TempDir,
     };
@@ -837,6 +845,79 @@ mod tests {
         }
     }
 
+    /// Steps of SQLite's machine that a page of a party's events takes.
+    async fn cost(engine: &Sqlite, query: &PartyQuery) -> usize {
+        let mut rows = SqliteRows::new(engine.reader.begin().await.unwrap());
+        let steps = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&steps);
+        let mut handle = rows.transaction.lock_handle().await.unwrap();
+        handle.set_progress_handler(1, move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            true
+        });
+        drop(handle);
+        // The events are no events: they are only looked up.
+        let _ = rows.party_events(query).await;
+        let mut handle = rows.transaction.lock_handle().await.unwrap();
+        handle.remove_progress_handler();
+        steps.load(Ordering::Relaxed)
+    }
+
+    /// The last page of a party's events costs what the first one costs, in both directions.
+    #[tokio::test]
+    async fn no_page_of_a_party_passes_over_those_before_it() {
+        const EVENTS: u32 = 20_000;
+        let folder = TempDir::new().unwrap();
+        let engine = opened(&folder).await;
+        let mut writer = engine.writer.as_ref().unwrap().acquire().await.unwrap();
+        for sql in [
+            "INSERT INTO tx (id, signature, slot) SELECT n, CAST(printf('%08d%056d', n, 0) AS BLOB), zeroblob(8) FROM n",
+            "INSERT INTO event SELECT n, 0, 0, zeroblob(8), '', x'' FROM n",
+            "INSERT INTO party SELECT zeroblob(32), 0, n, n, 0, 0 FROM n",
+        ] {
+            let (insert, select) = sql.split_at(sql.find("SELECT").unwrap());
+            let numbers = format!(
+                "{insert} WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {EVENTS}) {select}"
+            );
+            sqlx::query(&numbers).execute(&mut *writer).await.unwrap();
+        }
+        let at = |second: u32| {
+            let signature = format!("{second:08}{:056}", 0)
+                .into_bytes()
+                .try_into()
+                .unwrap();
+            let id = EventId {
+                signature: Signature(signature),
+                instruction: 0,
+                inner: 0,
+            };
+            Some((i64::from(second), id))
+        };
+        for newest_first in [false, true] {
+            let page = |after| PartyQuery {
+                party: Key([0; 32]),
+                concern: Concern::Money,
+                from: i64::MIN,
+                to: i64::MAX,
+                after,
+                newest_first,
+                limit: 50,
+            };
+            let first = cost(&engine, &page(None)).await;
+            assert!(first > 50, "{first}");
+            for second in [100, EVENTS / 2, EVENTS - 100] {
+                let later = cost(&engine, &page(at(second))).await;
+                assert!(later < 2 * first, "{later} and {first}");
+            }
+            // A cursor names any time.
+            for second in [i64::MIN, i64::MAX] {
+                let strange = at(EVENTS / 2).map(|(_, id)| (second, id));
+                let strange = cost(&engine, &page(strange)).await;
+                assert!(strange < 2 * first, "{strange} and {first}");
+            }
+        }
+    }
+
     /// A job may have millions of steps and demands; a page of them costs a page.
     #[tokio::test]
     async fn no_page_of_a_job_reads_or_sorts_all_of_it() {
@@ -847,6 +928,7 @@ mod tests {
         for (sql, index) in [
             (STEPS, "step USING PRIMARY KEY (account=? AND seq>?)"),
             (SUBMISSIONS, "step_kind (account=? AND kind=? AND seq>?)"),
+            (PAYMENTS, "step_kind (account=? AND kind=? AND seq>?)"),
             (LAST_STEP, "step USING PRIMARY KEY (account=?)"),
             (SETTLED_OF, "step_kind (account=? AND kind=?)"),
             (OWNED, "entity_owner (kind=? AND owner=? AND address>?)"),
