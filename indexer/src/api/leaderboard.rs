@@ -215,7 +215,8 @@ pub(super) async fn providers(api: State<ApiState>, ask: Ask<BoardsRequest>) -> 
     boards::<Entry>(&api, &ask, Subject::Provider).await
 }
 
-/// Models ranked by what they earned and did.
+/// Models ranked by what they earned and did. The royalty of a milestone that an arbiter decided is not among it: its event does not name
+/// the model.
 #[utoipa::path(get, path = BoardsRequest::MODELS, params(BoardsRequest), responses((status = 200, content((Reply<Boards<ModelEntry>> = "application/json"), (String = "text/csv")))))]
 pub(super) async fn models(api: State<ApiState>, ask: Ask<BoardsRequest>) -> Answer {
     boards::<ModelEntry>(&api, &ask, Subject::Model).await

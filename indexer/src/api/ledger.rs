@@ -58,7 +58,8 @@ fn times(params: &Params) -> Result<(i64, i64), ApiError> {
 /// What came to an owner and what went: deposits, payments, earnings, royalties, rewards, penalties, slashed bonds.
 ///
 /// Any address may be asked for: of a provider's or a client's owner, a model's, an arbiter's. What is only reserved, or given back,
-/// does not stand in it.
+/// does not stand in it. Nor does what no event says whose it is: the treasury's fees and its part of slashed bonds, and the royalty of a
+/// milestone that an arbiter decided; purses hold both.
 #[utoipa::path(get, path = "/v1/ledgers/{address}", params(("address" = Key, Path, description = "The owner of purses"), LedgerRequest), responses((status = 200, content((Reply<LedgerPage> = "application/json"), (String = "text/csv")))))]
 pub(super) async fn ledger(
     State(api): State<ApiState>,
