@@ -7,13 +7,13 @@ use {
     quern_client::{
         Pubkey,
         quern::{
-            events::QuernEvent,
+            events::{MilestoneSettled, QuernEvent},
             state::{EntityKind, Job, JobState},
         },
     },
     serde_json::{Value, json},
     std::collections::{BTreeMap, BTreeSet},
-    support::{History, served::Asked},
+    support::{History, address, served::Asked},
 };
 
 fn lines(text: &str) -> Vec<Vec<String>> {
@@ -429,6 +429,92 @@ async fn series_and_feeds_add_up_to_the_totals() {
         .find(|one| one["assurance"] == "refereed")
         .unwrap();
     assert_eq!(level["earned"][0]["atoms"], earned.to_string());
+    asked.indexer.stop().await.unwrap();
+}
+
+/// The same payment in this many further mints, at both levels.
+fn paid_in_many_mints(history: &mut History, mints: u64) -> BTreeSet<String> {
+    history.paid_by_rules();
+    let QuernEvent::MilestoneSettled(paid) = history.events.last().unwrap().body.clone() else {
+        panic!("it ends with a payment");
+    };
+    let mints = (0..mints).map(|n| address(11, n));
+    let mints: Vec<Pubkey> = mints.collect();
+    for (mint, assurance) in mints.iter().flat_map(|mint| [(*mint, 1), (*mint, 2)]) {
+        history.tell(QuernEvent::MilestoneSettled(MilestoneSettled {
+            at: history.at,
+            mint,
+            assurance,
+            changes: Vec::new(),
+            ..paid.clone()
+        }));
+    }
+    mints.iter().map(ToString::to_string).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_series_and_no_amount_is_left_out_however_many_mints_there_are() {
+    const MINTS: u64 = 40;
+    const LONG_SECS: i64 = 91 * 86_400;
+    let mut history = History::new(8);
+    let first = history.at;
+    let mints = paid_in_many_mints(&mut history, MINTS);
+    let asked = Asked::of(history).await;
+    let fees = asked.json(&format!("/v1/feeds/fees?from={first}")).await;
+    let items = fees["mints"].as_array().unwrap().iter();
+    let items = items.filter(|item| mints.contains(item["mint"].as_str().unwrap()));
+    let items: Vec<&Value> = items.collect();
+    assert_eq!(items.len(), mints.len());
+    for item in items {
+        for (field, atoms) in [
+            ("paid_atoms", 2 * 100_003),
+            ("protocol_atoms", 2 * 3_000),
+            ("royalty_atoms", 2 * 5_000),
+            ("provider_atoms", 2 * 92_003),
+        ] {
+            assert_eq!(item[field], atoms.to_string(), "{field}: {item}");
+        }
+    }
+
+    let series = async |path: &str| -> BTreeMap<(String, String, String), u128> {
+        let page = asked.json(path).await;
+        let series = page["series"].as_array().unwrap().iter();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let series = series.map(|one| {
+            let of = ["metric", "mint", "assurance"].map(|field| text(&one[field]));
+            (of.into(), sum(&one["points"]))
+        });
+        series.collect()
+    };
+    let all = series("/v1/feeds/network").await;
+    for mint in &mints {
+        for level in ["refereed", "reviewed"] {
+            for (metric, atoms) in [("fees", 3_000), ("royalties", 5_000), ("spend", 100_003)] {
+                let of = [metric, mint, level].map(str::to_owned).into();
+                assert_eq!(all.get(&of), Some(&atoms), "{of:?}");
+            }
+        }
+    }
+    // A part is the same as in the whole.
+    let of_metric = series("/v1/feeds/network?metric=fees").await;
+    let expected = all.iter().filter(|((metric, ..), _)| metric == "fees");
+    assert!(of_metric.iter().eq(expected));
+    let mint = mints.first().unwrap();
+    let of_mint = series(&format!("/v1/feeds/network?mint={mint}")).await;
+    let expected = all.iter().filter(|((_, of, _), _)| of == mint);
+    assert!(of_mint.iter().eq(expected) && of_mint.len() == 8);
+
+    // Too much for one reply is refused, with what to say.
+    let from = asked.history.at - LONG_SECS;
+    let long = format!("/v1/feeds/network?bucket=hour&from={from}");
+    let refused = asked.get(&long).await;
+    assert_eq!(refused.status, 400, "{}", refused.text);
+    for part in ["mint=", "metric="] {
+        assert!(refused.text.contains(part), "{}", refused.text);
+    }
+    let narrowed = series(&format!("{long}&mint={mint}&metric=fees")).await;
+    let atoms: Vec<u128> = narrowed.into_values().collect();
+    assert_eq!(atoms, [3_000, 3_000]);
     asked.indexer.stop().await.unwrap();
 }
 

@@ -4,9 +4,11 @@
 mod support;
 
 use {
+    futures::future::join_all,
     quern_indexer::store::Batch,
     sqlx::{ConnectOptions, sqlite::SqliteConnectOptions},
     std::{
+        collections::BTreeSet,
         io::{Read, Write},
         net::TcpListener,
         path::Path,
@@ -14,7 +16,7 @@ use {
         time::Duration,
     },
     support::{
-        History, counts,
+        History, address, counts,
         node::{self, Node},
         open,
         process::{self, BINARY, Process, until},
@@ -49,6 +51,73 @@ async fn stored_events(db: &Path) -> i64 {
     };
     let count = sqlx::query_scalar("SELECT COUNT(*) FROM event");
     count.fetch_one(&mut connection).await.unwrap_or(0)
+}
+
+/// How many rows each statement gave that the log tells of and that begins like this.
+fn rows_of(log: &str, statement: &str) -> Vec<usize> {
+    let lines = log.lines().filter(|line| line.contains(statement));
+    let rows = lines.filter_map(|line| {
+        let (_, rest) = line.split_once("rows_returned=")?;
+        let (rows, _) = rest.split_once(' ')?;
+        rows.parse().ok()
+    });
+    rows.collect()
+}
+
+/// Statements are counted, for a request costs what they cost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_reads_an_hour_once_and_a_state_has_its_purses_read_once() {
+    const HOURS: &str = "WITH RECURSIVE hour";
+    const VALUES: &str = "SELECT state_bytes FROM entity";
+    /// So many that requests come while they are read.
+    const PURSES: u64 = 3_000;
+    let folder = TempDir::new().unwrap();
+    let mut history = History::lived(9, 20);
+    for n in 0..PURSES {
+        history.deposit(&address(31, n), 1);
+    }
+    std::fs::write(folder.path().join("recording"), recording(&history.events)).unwrap();
+    let mut command = process::run(folder.path());
+    command
+        .arg("--recording")
+        .arg(folder.path().join("recording"));
+    command.env("RUST_LOG", "info,sqlx::query=debug");
+    let process = Process::start(&mut command, folder.path());
+    process.ready().await;
+    let url = format!("http://{}", process.address().await);
+    let http = reqwest::Client::new();
+    let get = async |path: &str| {
+        let reply = http.get(format!("{url}{path}")).send().await.unwrap();
+        assert_eq!(reply.status().as_u16(), 200, "{path}");
+        reply.text().await.unwrap()
+    };
+    // Lines of the log come after the reply: so many of them are waited for.
+    let hours = async |expected: usize| {
+        until("the hours are read", async || {
+            (rows_of(&process.log(), HOURS).len() >= expected).then_some(())
+        })
+        .await;
+        assert_eq!(rows_of(&process.log(), HOURS).len(), expected);
+    };
+    let purses = || {
+        let rows = rows_of(&process.log(), VALUES).into_iter();
+        // Each request reads the mints by the same statement.
+        rows.filter(|rows| *rows > PURSES as usize).count()
+    };
+    for path in ["/providers", "/models", "/clients", "/v1/mints"] {
+        get(path).await;
+    }
+    assert_eq!(purses(), 0);
+    let many = (0..20).map(|_| get("/v1/totals"));
+    let replies: BTreeSet<String> = join_all(many).await.into_iter().collect();
+    assert_eq!(replies.len(), 1, "{replies:?}");
+    get("/v1/feeds/network?bucket=hour").await;
+    hours(1).await;
+    get("/v1/feeds/fees").await;
+    hours(2).await;
+    get("/").await;
+    hours(3).await;
+    assert_eq!(purses(), 1);
 }
 
 /// The node hands the history out in parts, so that every life but the last ends with some of it stored and some not.

@@ -437,7 +437,10 @@ async fn read_everything(snapshot: &mut Snapshot, history: &History) -> String {
     all += &checks(snapshot, history).await;
     all += &format!("{:?} ", snapshot.counts().await.unwrap());
     all += &format!("{:?} ", snapshot.totals().await.unwrap());
-    all + &format!("{:?} ", snapshot.ledgers().await.unwrap())
+    let ledgers = format!("{:?} ", snapshot.ledgers().await.unwrap());
+    let known = format!("{:?} ", snapshot.known_ledgers().await.unwrap());
+    assert_eq!(known, ledgers);
+    all + &ledgers
 }
 
 /// Pages of what is listed, from each place of them on. Events are listed in the order in which they were stored, which need not be
@@ -672,6 +675,48 @@ async fn a_snapshot_keeps_its_state_while_others_write<T: Tested>() {
     let other = T::open(&folder, "other").await;
     other.write(&with_cursor(&history.events)).await.unwrap();
     assert_eq!(everything(&other, &history).await, after);
+}
+
+/// Purses, free and reserved atoms of the first mint, as requests are told them and as the tables say.
+async fn held(store: &Store) -> [(u64, u128, u128); 2] {
+    let mut snapshot = store.read().await.unwrap();
+    let known = snapshot.known_ledgers().await.unwrap();
+    let read = snapshot.ledgers().await.unwrap();
+    [known, read].map(|ledgers| {
+        let ledger = ledgers[0];
+        (ledger.purses, ledger.free_atoms, ledger.reserved_atoms)
+    })
+}
+
+/// What purses hold is known of each state, whatever changed it, and read once.
+async fn ledgers_follow_every_write_and_are_read_once<T: Tested>() {
+    const SOME: u64 = 1_234;
+    let mut history = History::lived(21, 10);
+    let folder = TempDir::new().unwrap();
+    let store = T::open(&folder, "db").await;
+    store.write(&batch(&history.events)).await.unwrap();
+    let [known, read] = held(&store).await;
+    assert_eq!(known, read);
+    // A deposit changes a purse and none of the numbers that are ranked.
+    let told = history.events.len();
+    let client = history.clients[0];
+    history.deposit(&client, SOME);
+    store.write(&batch(&history.events[told..])).await.unwrap();
+    let after = (known.0, known.1 + u128::from(SOME), known.2);
+    assert_eq!(held(&store).await, [after; 2]);
+    // The same again changes nothing, and what was done behind the store's back shows to those who check it.
+    store.write(&batch(&history.events[told..])).await.unwrap();
+    let purses = EntityKind::Purse as u8;
+    let sql = format!("DELETE FROM entity WHERE kind = {purses}");
+    assert!(T::execute(&folder, "db", &sql).await > 0);
+    assert_eq!(held(&store).await, [after, (0, 0, 0)]);
+    // A rebuild adds no event.
+    store.rebuild().await.unwrap();
+    assert_eq!(held(&store).await, [after; 2]);
+    let sql = format!("DELETE FROM entity WHERE kind = {purses}");
+    assert!(T::execute(&folder, "db", &sql).await > 0);
+    store.rebuild().await.unwrap();
+    assert_eq!(held(&store).await, [after; 2]);
 }
 
 /// The providers that each window ranks, with their values.
@@ -1150,6 +1195,7 @@ conformance! {
     dead_letters_are_revived_once_they_are_understood,
     amounts_near_the_end_of_u64_are_exact_and_ranked,
     a_snapshot_keeps_its_state_while_others_write,
+    ledgers_follow_every_write_and_are_read_once,
     windows_hold_what_their_hours_hold,
     bulk_and_live_make_the_same_tables_and_windows,
     windows_rank_as_all_time_does_when_they_hold_everything,

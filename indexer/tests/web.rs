@@ -4,6 +4,7 @@
 mod support;
 
 use {
+    quern_client::quern::events::{MilestoneSettled, QuernEvent},
     quern_indexer::{Explorer, MintName},
     scraper::{Html, Selector},
     std::collections::{BTreeSet, VecDeque},
@@ -349,6 +350,45 @@ async fn the_api_stays_as_it_is_beside_the_pages() {
         pages.get("/assets/style-000000000000.css").await.status,
         404
     );
+    pages.indexer.stop().await.unwrap();
+}
+
+/// A month without payments is no reason to show none, and what is not shown is where the page says.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_paid_before_a_quiet_month_is_shown() {
+    const QUIET_SECS: i64 = 40 * 86_400;
+    const SHOWN: usize = 2;
+    let mut history = busy(8, 20);
+    let mut events = history.events.iter().rev();
+    let paid = events.find_map(|event| match &event.body {
+        QuernEvent::MilestoneSettled(paid) => Some(paid.clone()),
+        _ => None,
+    });
+    let paid = paid.unwrap();
+    for n in 0..3 {
+        history.tell(QuernEvent::MilestoneSettled(MilestoneSettled {
+            at: history.at,
+            mint: address(11, n),
+            changes: Vec::new(),
+            ..paid.clone()
+        }));
+    }
+    history.at += QUIET_SECS;
+    let client = history.clients[0];
+    history.deposit(&client, 1);
+    let pages = Pages::of(history, |_| {}).await;
+    let came = pages.get("/").await;
+    let page = check("/", &came);
+    assert_eq!(select(&page, "figure.chart").len(), SHOWN);
+    let more = select(&page, "a[href^='/v1/feeds/network?']");
+    let (path, text) = (more[0].attr("href").unwrap(), more[0].inner_html());
+    let all: serde_json::Value = serde_json::from_str(&pages.get(path).await.text).unwrap();
+    let all = all["series"].as_array().unwrap().len();
+    assert!(all >= SHOWN + 3, "{all}");
+    assert_eq!(text, format!("{} more in the API", all - SHOWN));
+    // By the hour it is the time that was asked for.
+    let hours = pages.get("/?bucket=hour").await;
+    assert!(hours.text.contains("Nothing was paid"));
     pages.indexer.stop().await.unwrap();
 }
 

@@ -12,8 +12,12 @@ use {
 };
 
 requests! {
-    /// Over which time.
+    /// Which series, over which time.
     SeriesRequest {
+        /// Only numbers of this metric.
+        metric: Metric,
+        /// Only amounts in this mint.
+        mint: Key,
         /// How long a part is; a day if left out.
         bucket: Bucket,
         /// The first second, since 1970; 30 parts before the end if left out.
@@ -40,7 +44,7 @@ pub struct SeriesPage {
     pub from: i64,
     /// The last second of the last part.
     pub to: i64,
-    /// One series a metric, assurance level and mint; those without numbers are left out.
+    /// One series a metric, assurance level and mint; those without numbers are left out, and nothing else.
     pub series: Vec<Series>,
 }
 

@@ -25,10 +25,12 @@ use {
 
 /// Parts that a series has unless the request says from when.
 const USUAL_PARTS: i64 = 30;
-/// Most hours of a reply; every series looks each of them up.
+/// Most hours of a reply: each is looked up.
 const MOST_HOURS: i64 = 24 * 92;
-/// Series of a reply at most.
-const MOST_SERIES: usize = 32;
+/// Most parts of all series of a reply together: each takes some dozen bytes of it.
+const MOST_POINTS: i64 = 100_000;
+/// Everybody together.
+const NETWORK: (Subject, Key) = (Subject::Network, Key::NONE);
 const HOUR_SECS: i64 = 3_600;
 const DAY_SECS: i64 = 86_400;
 
@@ -75,9 +77,70 @@ impl Span {
         let end = self.last.saturating_add(1).saturating_mul(HOUR_SECS);
         end.saturating_sub(1)
     }
+
+    /// How many parts of this length it has.
+    fn parts(&self, bucket: Bucket) -> i64 {
+        let hours = self.last.saturating_sub(self.first).saturating_add(1);
+        hours.saturating_mul(HOUR_SECS) / bucket.secs()
+    }
+}
+
+/// Which series a request wants.
+struct Wanted {
+    metric: Option<Metric>,
+    mint: Option<Key>,
+}
+
+impl Wanted {
+    fn read(params: &Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            metric: params.word("metric")?,
+            mint: params.address("mint")?,
+        })
+    }
+
+    fn is(&self, score: &Score) -> bool {
+        let metric = score.measure.metric;
+        self.metric.is_none_or(|wanted| wanted == metric)
+            && self.mint.is_none_or(|wanted| wanted == score.mint)
+            // What belongs to no level, as claims, has no series.
+            && words::assurance(score.assurance).is_some()
+    }
+
+    /// Refuses what would make a reply too large: nothing is left out of one.
+    fn check_size(&self, known: &[Score], parts: i64) -> Result<(), ApiError> {
+        let series = known.iter().filter(|score| self.is(score)).count();
+        let most = usize::try_from(MOST_POINTS / parts.max(1)).unwrap_or(usize::MAX);
+        match series > most {
+            true => Err(ApiError::bad_request(format!(
+                "{series} series of {parts} parts each are too many for one reply: say metric=WORD or mint=ADDRESS, bucket=day, or a later from"
+            ))),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A series while it is added up: its parts by their first second.
+#[derive(Default)]
+struct Parts(BTreeMap<i64, u128>);
+
+impl Parts {
+    fn add(&mut self, bucket: Bucket, hour: i64, value: u128) {
+        let at = hour.saturating_mul(HOUR_SECS);
+        let start = at.div_euclid(bucket.secs()).saturating_mul(bucket.secs());
+        let sum = self.0.entry(start).or_default();
+        *sum = sum.saturating_add(value);
+    }
+
+    fn points(self) -> Vec<Point> {
+        let parts = self.0.into_iter();
+        parts.map(|(at, value)| Point { at, value }).collect()
+    }
 }
 
 /// What a provider earned and did over time, one series a metric, assurance level and mint.
+///
+/// Series that would be too many for a reply are refused; `metric` and `mint` say which ones are wanted.
 #[utoipa::path(get, path = "/v1/providers/{address}/earnings", params(("address" = Key, Path, description = "The provider's owner or its account"), SeriesRequest), responses((status = 200, content((Reply<SeriesPage> = "application/json"), (String = "text/csv")))))]
 pub(super) async fn earnings(
     State(api): State<ApiState>,
@@ -91,10 +154,12 @@ pub(super) async fn earnings(
 }
 
 /// What the whole network did and paid over time, one series a metric, assurance level and mint.
+///
+/// Series that would be too many for a reply are refused; `metric` and `mint` say which ones are wanted.
 #[utoipa::path(get, path = SeriesPage::NETWORK, params(SeriesRequest), responses((status = 200, content((Reply<SeriesPage> = "application/json"), (String = "text/csv")))))]
 pub(super) async fn network(State(api): State<ApiState>, ask: Ask<SeriesRequest>) -> Answer {
     let snapshot = ask.snapshot(&api).await?;
-    series(&api, &ask, snapshot, (Subject::Network, Key::NONE)).await
+    series(&api, &ask, snapshot, NETWORK).await
 }
 
 async fn series(
@@ -105,57 +170,42 @@ async fn series(
 ) -> Answer {
     let params = &ask.params;
     let bucket = params.word("bucket")?.unwrap_or(Bucket::Day);
+    let wanted = Wanted::read(params)?;
     let usual_secs = bucket.secs() * USUAL_PARTS;
     let span = Span::read(params, &snapshot, bucket.secs(), usual_secs)?;
-    let mut all = Vec::new();
     // Only what was ever counted can have hours.
     let known = snapshot.scores_of(subject, address, Window::All).await?;
-    for score in known.into_iter().take(MOST_SERIES) {
-        let hours = hours(&mut snapshot, address, &score, &span).await?;
-        let points = points(&hours, bucket);
-        let (Some(assurance), false) = (words::assurance(score.assurance), points.is_empty())
-        else {
-            continue;
-        };
-        all.push(Series {
-            metric: score.measure.metric,
-            assurance,
-            mint: score.mint.some(),
-            decimals: view::decimals(score.mint, snapshot.mints()),
-            points,
-        });
+    wanted.check_size(&known, span.parts(bucket))?;
+    let mut all: BTreeMap<(Measure, u8, Key), Parts> = BTreeMap::new();
+    for hour in snapshot
+        .hours((subject, address), (span.first, span.last))
+        .await?
+    {
+        let (hour, scores) = hour?;
+        for score in scores.iter().filter(|score| wanted.is(score)) {
+            let parts = all.entry((score.measure, score.assurance, score.mint));
+            parts.or_default().add(bucket, hour, score.value);
+        }
     }
+    let mints = snapshot.mints();
+    let series = all
+        .into_iter()
+        .filter_map(|((measure, level, mint), parts)| {
+            Some(Series {
+                metric: measure.metric,
+                assurance: words::assurance(level)?,
+                mint: mint.some(),
+                decimals: view::decimals(mint, mints),
+                points: parts.points(),
+            })
+        });
     let page = SeriesPage {
         bucket,
         from: span.from(),
         to: span.to(),
-        series: all,
+        series: series.collect(),
     };
     Ok(api.list(ask, &snapshot, page))
-}
-
-async fn hours(
-    snapshot: &mut Snapshot,
-    subject: Key,
-    score: &Score,
-    span: &Span,
-) -> Result<Vec<(i64, u128)>, ApiError> {
-    let of = (score.measure, subject);
-    let at = (score.assurance, score.mint);
-    Ok(snapshot.hours(of, at, (span.first, span.last)).await?)
-}
-
-/// The sums of parts that are not zero.
-fn points(hours: &[(i64, u128)], bucket: Bucket) -> Vec<Point> {
-    let mut sums: BTreeMap<i64, u128> = BTreeMap::new();
-    for (hour, value) in hours.iter().filter(|(_, value)| *value > 0) {
-        let at = hour.saturating_mul(HOUR_SECS);
-        let start = at.div_euclid(bucket.secs()).saturating_mul(bucket.secs());
-        let sum = sums.entry(start).or_default();
-        *sum = sum.saturating_add(*value);
-    }
-    let points = sums.into_iter();
-    points.map(|(at, value)| Point { at, value }).collect()
 }
 
 impl Table for SeriesPage {
@@ -182,17 +232,13 @@ pub(super) async fn fees(State(api): State<ApiState>, ask: Ask<FeesRequest>) -> 
     let mut snapshot = ask.snapshot(&api).await?;
     let span = Span::read(&ask.params, &snapshot, HOUR_SECS, DAY_SECS)?;
     let mut sums: BTreeMap<(Key, Metric), u128> = BTreeMap::new();
-    let known = snapshot
-        .scores_of(Subject::Network, Key::NONE, Window::All)
-        .await?;
-    let money = known.into_iter().filter(|score| {
-        let Measure { metric, .. } = score.measure;
-        metric.is_money() && metric != Metric::Rewards
-    });
-    for score in money.take(4 * MOST_SERIES) {
-        for (_, value) in hours(&mut snapshot, Key::NONE, &score, &span).await? {
-            let sum = sums.entry((score.mint, score.measure.metric)).or_default();
-            *sum = sum.saturating_add(value);
+    for hour in snapshot.hours(NETWORK, (span.first, span.last)).await? {
+        for score in hour?.1 {
+            let Measure { metric, .. } = score.measure;
+            if metric.is_money() && metric != Metric::Rewards {
+                let sum = sums.entry((score.mint, metric)).or_default();
+                *sum = sum.saturating_add(score.value);
+            }
         }
     }
     let mut mints: Vec<Key> = sums.keys().map(|(mint, _)| *mint).collect();
@@ -244,15 +290,11 @@ pub(super) async fn network_sum(
         last,
     };
     let mut sum = 0_u128;
-    let known = snapshot
-        .scores_of(Subject::Network, Key::NONE, Window::All)
-        .await?;
-    let wanted = known
-        .into_iter()
-        .filter(|score| score.measure.metric == metric && score.mint == mint);
-    for score in wanted {
-        for (_, value) in self::hours(snapshot, Key::NONE, &score, &span).await? {
-            sum = sum.saturating_add(value);
+    for hour in snapshot.hours(NETWORK, (span.first, span.last)).await? {
+        for score in hour?.1 {
+            if score.measure.metric == metric && score.mint == mint {
+                sum = sum.saturating_add(score.value);
+            }
         }
     }
     Ok(sum)
@@ -262,10 +304,18 @@ pub(super) async fn network_sum(
 mod tests {
     use super::*;
 
+    fn points(hours: &[(i64, u128)], bucket: Bucket) -> Vec<Point> {
+        let mut parts = Parts::default();
+        for (hour, value) in hours {
+            parts.add(bucket, *hour, *value);
+        }
+        parts.points()
+    }
+
     #[test]
     fn hours_add_up_to_days_of_the_calendar() {
         let day = |value, at| Point { at, value };
-        let hours = [(-1, 1), (0, 2), (23, 3), (24, 4), (25, 0)];
+        let hours = [(-1, 1), (0, 2), (23, 3), (24, 4)];
         assert_eq!(
             points(&hours, Bucket::Day),
             [day(1, -DAY_SECS), day(5, 0), day(4, DAY_SECS)]
@@ -273,5 +323,33 @@ mod tests {
         assert_eq!(points(&hours, Bucket::Hour).len(), 4);
         let full = [(0, u128::MAX), (1, 1)];
         assert_eq!(points(&full, Bucket::Day), [day(u128::MAX, 0)]);
+    }
+
+    /// What a request may narrow is refused while it is too much, and never cut.
+    #[test]
+    fn a_reply_holds_every_series_or_is_refused() {
+        let scores = |mints: u8| -> Vec<Score> {
+            let of = |(mint, metric)| Score {
+                measure: Measure {
+                    subject: Subject::Network,
+                    metric,
+                },
+                assurance: 1,
+                mint: Key([mint; 32]),
+                value: 1,
+            };
+            let mints = 1..=mints;
+            let pairs = mints.flat_map(|mint| [Metric::Spend, Metric::Fees].map(|one| (mint, one)));
+            pairs.map(of).collect()
+        };
+        let size = |metric, mint, mints, parts| {
+            let wanted = Wanted { metric, mint };
+            wanted.check_size(&scores(mints), parts).is_ok()
+        };
+        assert!(size(None, None, 200, 30));
+        assert!(size(None, None, 22, MOST_HOURS));
+        assert!(!size(None, None, 23, MOST_HOURS));
+        assert!(size(Some(Metric::Fees), None, 23, MOST_HOURS));
+        assert!(size(None, Some(Key([1; 32])), 200, MOST_HOURS));
     }
 }

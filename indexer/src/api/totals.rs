@@ -23,7 +23,7 @@ pub(super) async fn totals(State(api): State<ApiState>, ask: Ask<TotalsRequest>)
     }
     let mut rows = snapshot.totals().await?;
     rows.retain(|(key, _)| mint.is_none_or(|mint| mint == key.mint));
-    let mut ledgers = snapshot.ledgers().await?;
+    let mut ledgers = snapshot.known_ledgers().await?;
     ledgers.retain(|ledger| mint.is_none_or(|mint| mint == key(&ledger.config.mint)));
     let page = view::totals(rows, &ledgers, snapshot.mints());
     Ok(api.reply(&snapshot, page))

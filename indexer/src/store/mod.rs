@@ -10,6 +10,7 @@ mod backup;
 mod boards;
 mod check;
 mod digest;
+mod ledgers;
 mod pages;
 mod postgres;
 mod rebuild;
@@ -27,6 +28,7 @@ pub use {
     apply::{Batch, Written},
     audit::{AuditRow, DIFFERENCES_KEPT, DifferenceRow},
     check::Checked,
+    ledgers::Ledger,
     postgres::Postgres,
     rebuild::{Loss, Rebuilt, Replayed},
     role::Role,
@@ -36,9 +38,7 @@ pub use {
         StepEnd, StepRow, Steps, Tally, TimelineStep,
     },
     score::{Score, ScorePlace, ScoreRow},
-    snapshot::{
-        BoardRow, Counts, JobQuery, JobRecord, Ledger, ProviderRecord, Snapshot, Wholeness,
-    },
+    snapshot::{BoardRow, Counts, JobQuery, JobRecord, ProviderRecord, Snapshot, Wholeness},
     sqlite::Sqlite,
     writing::Writing,
 };
@@ -55,6 +55,8 @@ pub struct Store {
     engine: Box<dyn Engine>,
     /// What the last request for a leaderboard knew.
     boards: Arc<RwLock<boards::Boards>>,
+    /// What the last request for totals knew.
+    ledgers: Arc<ledgers::Ledgers>,
 }
 
 impl Store {
@@ -66,6 +68,7 @@ impl Store {
         let store = Self {
             engine: Box::new(engine),
             boards: Arc::default(),
+            ledgers: Arc::default(),
         };
         let meta = store.engine.read().await?.meta().await?;
         match version::check_tables(&meta) {
@@ -133,7 +136,8 @@ impl Store {
     /// # Errors
     /// That the database failed, or holds something impossible.
     pub async fn read(&self) -> Result<Snapshot> {
-        Snapshot::new(self.engine.read().await?, Arc::clone(&self.boards)).await
+        let rows = self.engine.read().await?;
+        Snapshot::new(rows, Arc::clone(&self.boards), Arc::clone(&self.ledgers)).await
     }
 
     /// Binds an empty store to a program and network, or checks that it is theirs.

@@ -3,13 +3,13 @@
 use {
     super::{
         rows::{Entity, JobsQuery, PartyQuery, StepEnd, Steps, TimelineStep},
-        scores::unpack,
-        snapshot::Snapshot,
+        score::Score,
+        snapshot::{Snapshot, scores_of},
     },
     crate::{
         error::Result,
         project::{
-            Concern, Event, EventId, Measure, ScoreKey, claimed_atoms, key,
+            Concern, Event, EventId, Subject, claimed_atoms, key,
             program::{EntityKind, Protocol},
         },
     },
@@ -190,29 +190,21 @@ impl Snapshot {
         Ok(known.collect())
     }
 
-    /// A subject's number by the hour, from the first hour to the last.
+    /// All numbers of a subject by the hour, from the first hour to the last; hours without any are left out.
     ///
     /// # Errors
     /// See [`Self::counts`].
     pub async fn hours(
         &mut self,
-        (measure, subject): (Measure, Key),
-        (assurance, mint): (u8, Key),
+        (subject, address): (Subject, Key),
         (first, last): (i64, i64),
-    ) -> Result<Vec<(i64, u128)>> {
-        let mut hours = Vec::new();
-        for row in self.rows.hours_of(&subject, first, last).await? {
-            let key = ScoreKey {
-                bucket: row.0.bucket,
-                measure,
-                assurance,
-                mint,
-                subject,
-            };
-            let value = unpack(&row)?.get(&key).copied();
-            hours.extend(value.map(|value| (key.bucket, value)));
-        }
-        Ok(hours)
+    ) -> Result<impl Iterator<Item = Result<(i64, Vec<Score>)>>> {
+        let rows = self.rows.hours_of(&address, first, last).await?;
+        // One by one: unpacked, they take much more room.
+        Ok(rows.into_iter().map(move |row| {
+            let hour = row.0.bucket;
+            Ok((hour, scores_of(&row, subject, hour)?))
+        }))
     }
 
     /// The jobs that changed last.

@@ -4,6 +4,7 @@ use {
     super::{
         audit::AuditRow,
         boards::Boards,
+        ledgers::{self, Ledger, Ledgers},
         rows::{
             BoardQuery, Cursor, Entity, Gap, Holes, JobsQuery, Meta, Projected, Projection,
             Queries, StepEnd, Steps, TimelineStep,
@@ -15,19 +16,14 @@ use {
     crate::{
         error::Result,
         project::{
-            ALL_TIME, EventId, ScoreKey, Settlement, Subject, Total, TotalKey, key,
-            program::{EntityKind, MintConfig, Purse, read},
+            ALL_TIME, EventId, ScoreKey, Settlement, Subject, Total, TotalKey,
+            program::{EntityKind, MintConfig, read},
             window_bucket,
         },
     },
     futures::{TryStreamExt, stream::BoxStream},
     quern_api::{Key, MAX_PAGE_ROWS, Window},
-    std::{
-        collections::{BTreeMap, HashMap},
-        fmt,
-        future::ready,
-        sync::Arc,
-    },
+    std::{collections::HashMap, fmt, future::ready, sync::Arc},
     tokio::sync::{OwnedRwLockReadGuard, RwLock},
 };
 
@@ -43,6 +39,7 @@ pub struct Snapshot {
     holes: Holes,
     mints: Vec<MintConfig>,
     boards: Arc<RwLock<Boards>>,
+    ledgers: Arc<Ledgers>,
 }
 
 /// Whether everything that ever happened is in the store.
@@ -159,23 +156,11 @@ pub struct JobRecord {
     pub demands: Vec<Entity>,
 }
 
-/// All purses of a mint in one.
-#[derive(Clone, Copy, Debug)]
-pub struct Ledger {
-    /// The mint's settings.
-    pub config: MintConfig,
-    /// How many purses.
-    pub purses: u64,
-    /// Their free atoms.
-    pub free_atoms: u128,
-    /// Their reserved atoms.
-    pub reserved_atoms: u128,
-}
-
 impl Snapshot {
     pub(super) async fn new(
         mut rows: Box<dyn Queries>,
         boards: Arc<RwLock<Boards>>,
+        ledgers: Arc<Ledgers>,
     ) -> Result<Self> {
         let meta = rows.meta().await?;
         // A newer version may have taken the store over since it was opened.
@@ -193,6 +178,7 @@ impl Snapshot {
             holes,
             mints,
             boards,
+            ledgers,
         })
     }
 
@@ -472,39 +458,26 @@ impl Snapshot {
         Ok(totals.collect())
     }
 
-    /// What the purses of each mint hold, in the order of mints.
+    /// What the purses of each mint hold, in the order of mints, as requests are told it: added up once for each state.
+    ///
+    /// # Errors
+    /// See [`Self::counts`].
+    pub async fn known_ledgers(&mut self) -> Result<Vec<Ledger>> {
+        let ledgers = Arc::clone(&self.ledgers);
+        ledgers.of(&mut *self.rows, &self.meta, &self.mints).await
+    }
+
+    /// The same from the tables as they are now: what checks them must not trust the memory.
     ///
     /// # Errors
     /// See [`Self::counts`].
     pub async fn ledgers(&mut self) -> Result<Vec<Ledger>> {
-        let empty = self.mints.iter().map(|config| Ledger {
-            config: *config,
-            purses: 0,
-            free_atoms: 0,
-            reserved_atoms: 0,
-        });
-        let mut ledgers: BTreeMap<Key, Ledger> = empty
-            .map(|ledger| (key(&ledger.config.mint), ledger))
-            .collect();
-        let mut purses = self.rows.values(EntityKind::Purse as u8);
-        while let Some(bytes) = purses.try_next().await? {
-            let Some(purse) = read::<Purse>(&bytes) else {
-                continue;
-            };
-            if let Some(ledger) = ledgers.get_mut(&key(&purse.mint)) {
-                let [free, reserved] =
-                    [purse.free_atoms, purse.reserved_atoms].map(|atoms| atoms.get());
-                ledger.purses += 1;
-                ledger.free_atoms = ledger.free_atoms.saturating_add(free.into());
-                ledger.reserved_atoms = ledger.reserved_atoms.saturating_add(reserved.into());
-            }
-        }
-        Ok(ledgers.into_values().collect())
+        ledgers::add_up(&mut *self.rows, &self.mints).await
     }
 }
 
 /// The numbers of a row in a bucket, of one kind of subject.
-fn scores_of(row: &ScoreRow, subject: Subject, bucket: i64) -> Result<Vec<Score>> {
+pub(super) fn scores_of(row: &ScoreRow, subject: Subject, bucket: i64) -> Result<Vec<Score>> {
     let numbers = unpack(row)?.into_iter();
     let wanted = numbers.filter(|(key, _)| key.bucket == bucket && key.measure.subject == subject);
     let scores = wanted.map(|(key, value)| Score {

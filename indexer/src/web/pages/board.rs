@@ -16,7 +16,7 @@ use {
     },
     axum::{extract::State, http::Uri},
     maud::{Markup, html},
-    quern_api::{Board, Boards, Metric, Ranked, TotalsPage},
+    quern_api::{Board, Boards, Metric, MintList, Ranked},
 };
 
 /// Entries of a board on one page.
@@ -31,14 +31,14 @@ pub(in crate::web) async fn board<L: Line>(
     let mut query = params.pairs();
     query.push(("limit", ENTRIES.to_string()));
     let reply = web.ask::<Boards<L>>(L::API, &query).await?;
-    let totals = web.ask::<TotalsPage>(TotalsPage::PATH, &[]).await?;
+    let mints = web.ask::<MintList>(MintList::PATH, &[]).await?;
     let site = &web.site;
     let boards = &reply.body;
     let name = text::capital(L::RANKED.word());
     let body = html! {
         h1 { (name) }
         p .lead { (meaning(L::RANKED, boards.metric)) }
-        (switches(site, &params, (L::RANKED, boards.metric, boards.window), &totals.body.ledgers))
+        (switches(site, &params, (L::RANKED, boards.metric, boards.window), &mints.body.mints))
         @if boards.boards.is_empty() {
             (parts::empty("Nothing was settled in this time yet. Choose a longer one, or come back later."))
         }

@@ -3,7 +3,8 @@
 use {
     crate::web::{ask::Web, charts, html::Failure, parts, query::Params, text},
     maud::{Markup, html},
-    quern_api::{Bucket, Metric, Series, SeriesPage},
+    quern_api::{Bucket, Metric, SeriesPage, SeriesRequest},
+    url::form_urlencoded,
 };
 
 /// Charts of a page: every mint and assurance level has one of its own, of up to ten kilobytes.
@@ -28,29 +29,43 @@ impl OverTime<'_> {
     /// The usual time, or the longest one if nothing happened in that.
     async fn page(&self, web: &Web, params: &Params) -> Result<SeriesPage, Failure> {
         let mut query = params.pairs();
+        query.push(("metric", self.metric.to_string()));
         let page = web.ask::<SeriesPage>(self.api, &query).await?.body;
-        if page.bucket != Bucket::Day || self.shown(&page).next().is_some() {
+        if page.bucket != Bucket::Day || !page.series.is_empty() {
             return Ok(page);
         }
+        // Only what lies before: nothing is read twice.
         let from = page.to.saturating_sub(LONGEST_SECS).saturating_add(1);
-        query.extend([("from", from.to_string()), ("to", page.to.to_string())]);
-        Ok(web.ask::<SeriesPage>(self.api, &query).await?.body)
+        let to = page.from.saturating_sub(1);
+        query.extend([("from", from.to_string()), ("to", to.to_string())]);
+        let before = web.ask::<SeriesPage>(self.api, &query).await?.body;
+        Ok(SeriesPage {
+            to: page.to,
+            ..before
+        })
     }
 
-    fn shown<'a>(&self, page: &'a SeriesPage) -> impl Iterator<Item = &'a Series> {
-        let metric = self.metric;
-        page.series
-            .iter()
-            .filter(move |series| series.metric == metric)
+    /// Where the API tells everything of which a page shows a part.
+    fn all(&self, page: &SeriesPage) -> String {
+        let request = SeriesRequest {
+            metric: Some(self.metric),
+            bucket: Some(page.bucket),
+            from: Some(page.from),
+            to: Some(page.to),
+            ..SeriesRequest::default()
+        };
+        form_urlencoded::Serializer::new(format!("{}?", self.api))
+            .extend_pairs(request.query())
+            .finish()
     }
 
     /// A part of a page; `bucket` among its parameters says how long a bar is.
     pub(super) async fn section(&self, web: &Web, params: &Params) -> Result<Markup, Failure> {
         let page = self.page(web, params).await?;
-        let series: Vec<&Series> = self.shown(&page).collect();
-        let more = series.len().saturating_sub(MOST_CHARTS);
-        let charts: Vec<Markup> = series
-            .into_iter()
+        let more = page.series.len().saturating_sub(MOST_CHARTS);
+        let charts: Vec<Markup> = page
+            .series
+            .iter()
             .take(MOST_CHARTS)
             .map(|series| {
                 let level = text::capital(series.assurance.word());
@@ -75,7 +90,7 @@ impl OverTime<'_> {
                     p .empty { (self.empty) " from " (parts::day(page.from)) " to " (parts::day(page.to)) "." }
                 }
                 @for chart in &charts { (chart) }
-                @if more > 0 { p .quiet { a href=(self.api) { (more) " more in the API" } } }
+                @if more > 0 { p .quiet { a href=(self.all(&page)) { (more) " more in the API" } } }
             }
         })
     }

@@ -4,7 +4,7 @@ use {
     super::names::{level_name, metric_name, path},
     crate::web::{parts, query::Params, site::Site},
     maud::{Markup, html},
-    quern_api::{Assurance, LedgerItem, Metric, Ranked, Window},
+    quern_api::{Assurance, Metric, MintItem, Ranked, Window},
 };
 
 /// Mints that are offered as links; more are chosen from a list.
@@ -24,7 +24,7 @@ pub(super) fn switches(
     site: &Site,
     params: &Params,
     (ranked, metric, window): (Ranked, Metric, Window),
-    ledgers: &[LedgerItem],
+    taken: &[MintItem],
 ) -> Markup {
     let base = params.with("cursor", None);
     let path = path(ranked);
@@ -60,29 +60,29 @@ pub(super) fn switches(
             (parts::choices("Time", &windows))
             (parts::choices("By", &metrics))
             (parts::choices("Assurance", &levels))
-            @if metric.is_money() { (mints(site, &base, &path, ledgers)) }
+            @if metric.is_money() { (mints(site, &base, &path, taken)) }
         }
     }
 }
 
 /// The mints that the program takes.
-fn mints(site: &Site, base: &Params, path: &str, ledgers: &[LedgerItem]) -> Markup {
+fn mints(site: &Site, base: &Params, path: &str, taken: &[MintItem]) -> Markup {
     let chosen = base.get("mint");
-    if ledgers.len() > LINKED_MINTS {
-        return mint_form(site, base, path, ledgers);
+    if taken.len() > LINKED_MINTS {
+        return mint_form(site, base, path, taken);
     }
     let all = base.with("mint", None).link(path);
     let mut items = vec![("All".to_owned(), all, chosen.is_none())];
-    items.extend(ledgers.iter().map(|ledger| {
-        let mint = ledger.mint.to_string();
+    items.extend(taken.iter().map(|one| {
+        let mint = one.mint.to_string();
         let href = base.with("mint", Some(&mint)).link(path);
         let is_chosen = chosen == Some(mint.as_str());
-        (parts::mint_text(site, &ledger.mint), href, is_chosen)
+        (parts::mint_text(site, &one.mint), href, is_chosen)
     }));
     parts::choices("Mint", &items)
 }
 
-fn mint_form(site: &Site, base: &Params, path: &str, ledgers: &[LedgerItem]) -> Markup {
+fn mint_form(site: &Site, base: &Params, path: &str, taken: &[MintItem]) -> Markup {
     let chosen = base.get("mint");
     html! {
         form .choices action=(path) method="get" {
@@ -92,10 +92,10 @@ fn mint_form(site: &Site, base: &Params, path: &str, ledgers: &[LedgerItem]) -> 
             }
             select #mint name="mint" {
                 option value="" { "All" }
-                @for ledger in ledgers {
-                    @let mint = ledger.mint.to_string();
+                @for one in taken {
+                    @let mint = one.mint.to_string();
                     option value=(mint) selected[chosen == Some(mint.as_str())] {
-                        (parts::mint_text(site, &ledger.mint))
+                        (parts::mint_text(site, &one.mint))
                     }
                 }
             }
