@@ -10,6 +10,7 @@ mod backup;
 mod boards;
 mod check;
 mod digest;
+mod numbered;
 mod pages;
 mod postgres;
 mod rebuild;
@@ -36,6 +37,7 @@ pub use {
         StepEnd, StepRow, Steps, Tally, TimelineStep,
     },
     score::{Score, ScorePlace, ScoreRow},
+    scores::Numbers,
     snapshot::{
         BoardRow, Counts, JobQuery, JobRecord, Ledger, ProviderRecord, Snapshot, Wholeness,
     },

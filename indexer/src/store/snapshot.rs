@@ -9,23 +9,22 @@ use {
             Queries, StepEnd, Steps, TimelineStep,
         },
         score::{Score, ScorePlace, ScoreRow},
-        scores::{self, unpack},
+        scores::unpack,
         version,
     },
     crate::{
         error::Result,
         project::{
-            ALL_TIME, EventId, ScoreKey, Settlement, Subject, Total, TotalKey, key,
+            ALL_TIME, EventId, Settlement, Subject, Total, TotalKey, key,
             program::{EntityKind, MintConfig, Purse, read},
             window_bucket,
         },
     },
-    futures::{TryStreamExt, stream::BoxStream},
+    futures::TryStreamExt,
     quern_api::{Key, MAX_PAGE_ROWS, Window},
     std::{
         collections::{BTreeMap, HashMap},
         fmt,
-        future::ready,
         sync::Arc,
     },
     tokio::sync::{OwnedRwLockReadGuard, RwLock},
@@ -342,12 +341,6 @@ impl Snapshot {
             Ok((row.0.subject, scores))
         });
         each.collect()
-    }
-
-    /// The sums of everybody over all time, in no order.
-    pub fn sums(&mut self) -> BoxStream<'_, Result<(ScoreKey, u128)>> {
-        let sums = scores::between(&mut *self.rows, ALL_TIME, ALL_TIME);
-        Box::pin(sums.try_filter(|(key, _)| ready(key.bucket == ALL_TIME)))
     }
 
     pub(super) async fn at(&mut self, kind: EntityKind, address: &Key) -> Result<Option<Entity>> {
