@@ -77,6 +77,7 @@ pub struct Now {
     pub is_failing: bool,
     pub streams: u64,
     pub audit_differences: u64,
+    pub audit_unsettled: u64,
     pub audit_slot: u64,
     pub is_audited: bool,
     pub silent_calls: u64,
@@ -107,6 +108,7 @@ struct Gauges {
     failing: Whole,
     streams: Whole,
     audit_differences: Whole,
+    audit_unsettled: Whole,
     audit_slot: Whole,
     audited: Whole,
     silent_calls: Whole,
@@ -156,6 +158,10 @@ impl Default for Metrics {
             audit_differences: gauge(
                 "audit_differences",
                 "Figures that differ from the chain, by the last audit",
+            ),
+            audit_unsettled: gauge(
+                "audit_unsettled",
+                "Accounts and vaults that changed at each look of the last audit: nothing is said of them",
             ),
             audit_slot: gauge("audit_slot", "The slot of the last audit"),
             audited: gauge("audited", "1 if the last audit could be finished"),
@@ -209,6 +215,7 @@ impl Metrics {
             (&gauges.failing, u64::from(now.is_failing)),
             (&gauges.streams, now.streams),
             (&gauges.audit_differences, now.audit_differences),
+            (&gauges.audit_unsettled, now.audit_unsettled),
             (&gauges.audit_slot, now.audit_slot),
             (&gauges.audited, now.is_audited.into()),
             (&gauges.silent_calls, now.silent_calls),
@@ -240,6 +247,7 @@ mod tests {
         stream_open(true);
         let now = Now {
             events: u64::MAX,
+            audit_unsettled: 3,
             ..Now::default()
         };
         let text = metrics.text(&now);
@@ -248,6 +256,7 @@ mod tests {
             "quern_indexer_request_seconds_bucket{le=\"0.005\",route=\"/v1/jobs\"} 2",
             "quern_indexer_events 18446744073709551615",
             "quern_indexer_whole_history 0",
+            "quern_indexer_audit_unsettled 3",
             "quern_indexer_yellowstone_total{what=\"used\"} 7",
             "quern_indexer_yellowstone_open 1",
             "# EOF",

@@ -4,25 +4,31 @@
 mod support;
 
 use {
-    quern_api::{AuditCheck, AuditVerdict},
+    quern_api::{AuditCheck, AuditVerdict, Key, Metric, Window},
     quern_client::RpcClient,
     quern_indexer::{
         audit::Auditor,
         follow::{Follower, Repairs},
         health::Health,
-        project::program::EntityKind,
+        project::{Measure, Subject, program::EntityKind},
         source::{Endpoint, RpcOptions, RpcSource},
         store::{AuditRow, DIFFERENCES_KEPT, Store},
         view,
     },
     solana_rpc_client::rpc_client::RpcClientConfig,
     sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions},
-    std::{path::PathBuf, sync::Arc, time::Duration},
+    std::{
+        io,
+        path::PathBuf,
+        sync::{Arc, Mutex},
+        time::{Duration, Instant},
+    },
     support::{
-        History, open, program,
+        History, key, open, program,
         simulated::{Chain, Node, SLOT_STRETCH},
     },
     tempfile::TempDir,
+    tokio::sync::watch,
 };
 
 struct World {
@@ -110,6 +116,13 @@ impl World {
 /// Jobs that ended, one that lives, and every reward claimed.
 fn lived() -> History {
     let mut history = History::lived(5, 6);
+    history.model = History::model_address();
+    for n in 0..4 {
+        history.job(1 + n % 2);
+    }
+    for provider in history.providers.clone() {
+        history.claim(&provider);
+    }
     history.open_job();
     history
 }
@@ -158,6 +171,41 @@ async fn what_is_equal_is_said_to_be_with_the_slot_of_the_answer() {
     );
 }
 
+/// What a wrong total makes of leaderboards, too.
+const OF_REWARDS: [(AuditCheck, &str); 3] = [
+    (
+        AuditCheck::Rewards,
+        "grants, and claims and what is outstanding",
+    ),
+    (
+        AuditCheck::Counters,
+        "rewards of the network, refereed, all: the total and the sum",
+    ),
+    (
+        AuditCheck::Counters,
+        "rewards of the network, reviewed, all: the total and the sum",
+    ),
+];
+const OF_EARNINGS: [(AuditCheck, &str); 5] = [
+    (AuditCheck::Parts, "escrows and what became of them"),
+    (
+        AuditCheck::Counters,
+        "earned of the network, refereed, all: the total and the sum",
+    ),
+    (
+        AuditCheck::Counters,
+        "earned of the network, reviewed, all: the total and the sum",
+    ),
+    (
+        AuditCheck::Counters,
+        "spend of the network, refereed, all: the total and the sum",
+    ),
+    (
+        AuditCheck::Counters,
+        "spend of the network, reviewed, all: the total and the sum",
+    ),
+];
+
 /// P1 to P5: each figure that is changed is named, by its own comparison and by those that follow from it.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_tampered_figure_is_named() {
@@ -191,15 +239,9 @@ async fn each_tampered_figure_is_named() {
             total("deposited"),
             &[(Deposits, "total_atoms and deposits less withdrawals")],
         ),
-        (
-            total("rewards"),
-            &[(Rewards, "grants, and claims and what is outstanding")],
-        ),
+        (total("rewards"), &OF_REWARDS),
         (total("settled"), &[(Parts, "the sum of paid prices")]),
-        (
-            total("earnings"),
-            &[(Parts, "escrows and what became of them")],
-        ),
+        (total("earnings"), &OF_EARNINGS),
         (
             "UPDATE settlement SET fee_atoms = x'0000000000000007'".to_owned(),
             &[(Parts, "the price and its parts")],
@@ -220,6 +262,147 @@ async fn each_tampered_figure_is_named() {
         let again = world.auditor.audit().await;
         assert_eq!(again.differences, audit.differences);
     }
+}
+
+/// A refereed number of somebody, as rows of numbers have it behind their others: the last one of a kind counts.
+fn number(window: Window, subject: Subject, metric: Metric, value: u64) -> String {
+    let mint = metric.is_money().then(|| key(&History::new(1).mints[0]));
+    let mint = mint.map_or("00".to_owned(), |mint| format!("01{}", hex::encode(mint.0)));
+    let code = Measure { subject, metric }.code();
+    let level = u8::from(!metric.is_of_clients_alone() && metric != Metric::Claims);
+    let number = [window as u8, code, level, 8];
+    let number = [&number[..], &value.to_be_bytes()].concat();
+    format!("x'{mint}0001{}'", hex::encode(number))
+}
+
+/// Changes a number of somebody's sums.
+fn set_number(subject: Key, number: &str) -> String {
+    format!(
+        "UPDATE score SET numbers = CAST(numbers || {number} AS BLOB) WHERE bucket = {} AND subject = x'{}'",
+        i64::MIN,
+        hex::encode(subject.0)
+    )
+}
+
+/// Makes a row of sums for somebody of whom no event tells.
+fn invent(number: &str) -> String {
+    let (all_time, nobody) = (i64::MIN, "77".repeat(32));
+    format!(
+        "INSERT INTO score (bucket, subject, numbers, change) VALUES ({all_time}, x'{nobody}', {number}, 1)"
+    )
+}
+
+const LARGE: u64 = 1_000_000_000_000_000_000;
+
+/// Each of these changes is named by these figures and no others.
+async fn are_named(cases: &[(String, &[&str])]) {
+    let history = lived();
+    for (sql, expected) in cases {
+        let world = World::of(&history).await;
+        world.follower.walk().await.unwrap();
+        world.tamper(sql).await;
+        let audit = world.auditor.audit().await;
+        let mut found = named(&audit);
+        found.sort_unstable();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|figure| (AuditCheck::Counters, *figure))
+            .collect();
+        assert_eq!(
+            (found, &audit.error),
+            (expected, &None),
+            "{sql}: {audit:#?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_tampered_number_is_named() {
+    use {Metric::*, Subject::*};
+    let provider = key(&lived().providers[0]);
+    let earned = |window| set_number(provider, &number(window, Provider, Earned, LARGE));
+    let last_hour = format!(
+        "UPDATE score SET numbers = CAST(numbers || {} AS BLOB) WHERE subject = zeroblob(32) \
+         AND bucket = (SELECT max(bucket) FROM score WHERE subject = zeroblob(32))",
+        number(Window::All, Network, Work, LARGE)
+    );
+    are_named(&[
+        (
+            earned(Window::All),
+            &[
+                "earned of providers, refereed, all: the hours and the sum",
+                "earned of providers, refereed, all: the network's and their sum",
+            ],
+        ),
+        (
+            earned(Window::Week),
+            &[
+                "earned of providers, refereed, 7d: the hours and the sum",
+                "earned of providers, refereed, 7d: the network's and their sum",
+            ],
+        ),
+        (
+            set_number(Key::NONE, &number(Window::All, Network, Spend, 1)),
+            &[
+                "spend of clients, refereed, all: the network's and their sum",
+                "spend of the network, refereed, all: the hours and the sum",
+                "spend of the network, refereed, all: the total and the sum",
+            ],
+        ),
+        (
+            last_hour,
+            &[
+                "work of the network, refereed, 24h: the hours and the sum",
+                "work of the network, refereed, 30d: the hours and the sum",
+                "work of the network, refereed, 7d: the hours and the sum",
+                "work of the network, refereed, all: the hours and the sum",
+            ],
+        ),
+    ])
+    .await;
+}
+
+/// Neither does anybody get onto a leaderboard of whom no event tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_invented_row_of_numbers_is_named() {
+    use {Metric::*, Subject::*};
+    are_named(&[
+        (
+            invent(&number(Window::All, Provider, Earned, LARGE)),
+            &[
+                "earned of providers, refereed, all: the hours and the sum",
+                "earned of providers, refereed, all: the network's and their sum",
+                "numbers of a provider",
+            ],
+        ),
+        (
+            invent(&number(Window::Month, Provider, Milestones, LARGE)),
+            &[
+                "milestones of providers, refereed, 30d: the hours and the sum",
+                "milestones of providers, refereed, 30d: the network's and their sum",
+                "numbers of a provider",
+            ],
+        ),
+        (
+            invent(&number(Window::All, Model, Royalties, LARGE)),
+            &[
+                "royalties of models, refereed, all: the hours and the sum",
+                "royalties of models, refereed, all: the paid milestones and the sum",
+            ],
+        ),
+        (
+            invent(&number(Window::Day, Client, Fees, LARGE)),
+            &[
+                "fees of clients, refereed, 24h: the hours and the sum",
+                "fees of clients, refereed, 24h: the network's and their sum",
+            ],
+        ),
+        (
+            invent(&number(Window::All, Client, Escrowed, LARGE)),
+            &["escrowed of clients, no level, all: the total and the sum"],
+        ),
+    ])
+    .await;
 }
 
 /// P18, and P2 of a pot: a score, an entry, a claim or a pot that is changed in the tables is told as its campaign's.
@@ -377,6 +560,69 @@ async fn what_changed_meanwhile_is_no_difference() {
     // Nobody is told that everything is equal.
     let verdict = view::audit(Some(audit)).verdict;
     assert_eq!(verdict, AuditVerdict::Unsettled);
+}
+
+/// What is logged while this runs.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The log is that of one thread.
+#[tokio::test]
+async fn an_unsettled_audit_is_not_said_to_be_equal() {
+    let world = World::followed().await;
+    let (middle, last) = (world.node.chain.middle_slot(), world.node.chain.last_slot());
+    let whole_at = Some(Instant::now());
+    world
+        .auditor
+        .health
+        .update(|state| state.whole_at = whole_at);
+    for (finalized, verdict) in [
+        (middle, AuditVerdict::Unsettled),
+        (last, AuditVerdict::Equal),
+    ] {
+        world.node.mood.lock().unwrap().finalized = finalized;
+        world.store().put_audit(&AuditRow::default()).await.unwrap();
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .finish();
+        let logging = tracing::subscriber::set_default(subscriber);
+        let (_keeps, stop) = watch::channel(false);
+        let found = async {
+            loop {
+                let kept = world.store().read().await.unwrap().audit().await.unwrap();
+                match kept {
+                    Some(audit) if audit.at > 0 => return audit,
+                    _ => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+        };
+        let audit = tokio::select! {
+            audit = found => audit,
+            () = world.auditor.run(stop) => panic!("nobody stopped it"),
+        };
+        drop(logging);
+        assert_eq!(view::audit(Some(audit)).verdict, verdict);
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let is_equal = verdict == AuditVerdict::Equal;
+        let said = ["found everything equal", "could not compare what changed"];
+        assert_eq!(
+            said.map(|said| log.contains(said)),
+            [is_equal, !is_equal],
+            "{log}"
+        );
+    }
 }
 
 /// As local networks do: the answer names the finalized slot and holds what came after it.

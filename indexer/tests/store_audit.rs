@@ -8,7 +8,7 @@ use {
     futures::TryStreamExt,
     quern_api::{AuditCheck, Key, Signature},
     quern_indexer::{
-        project::{EventId, program::EntityKind},
+        project::{ALL_TIME, EventId, ScoreKey, program::EntityKind},
         store::{AuditRow, Batch, DeadLetter, DifferenceRow, Projected, Projection, Store},
     },
     std::collections::BTreeMap,
@@ -90,6 +90,37 @@ async fn what_lives_is_listed_by_address_and_nothing_else<T: Tested>() {
     }
 }
 
+async fn numbers_of_everybody_are_read_a_part_at_a_time<T: Tested>() {
+    let folder = TempDir::new().unwrap();
+    let (store, _) = filled::<T>(&folder).await;
+    let mut snapshot = store.read().await.unwrap();
+    let whole = snapshot.sums_behind(None, 1_000).await.unwrap();
+    let subjects: Vec<Key> = whole.iter().map(|(subject, _)| *subject).collect();
+    assert!(subjects.len() > 5 && subjects.is_sorted() && subjects[0] == Key::NONE);
+    let mut found = Vec::new();
+    while found.len() < whole.len() {
+        let after = found.last().map(|(subject, _)| *subject);
+        let page = snapshot.sums_behind(after.as_ref(), 2).await.unwrap();
+        assert!(!page.is_empty());
+        found.extend(page);
+    }
+    assert_eq!(found, whole);
+    let wanted = [&subjects[1..4], &[Key([7; 32])]].concat();
+    let mut of_some = snapshot.sums_of(&wanted).await.unwrap();
+    of_some.sort_by_key(|(subject, _)| *subject);
+    assert_eq!(of_some, whole[1..4]);
+    // There are no windows before there is a cursor.
+    let mut from_hours = BTreeMap::<ScoreKey, u128>::new();
+    let hours: Vec<_> = snapshot.numbers_of_hours().try_collect().await.unwrap();
+    for (key, value) in hours {
+        let bucket = ALL_TIME;
+        *from_hours.entry(ScoreKey { bucket, ..key }).or_default() += value;
+    }
+    let sums = whole.into_iter().flat_map(|(_, numbers)| numbers);
+    let in_hours = sums.filter(|(key, _)| !key.measure.metric.is_of_clients_alone());
+    assert_eq!(from_hours, in_hours.collect());
+}
+
 /// Letters of events, and one that nobody understands.
 async fn a_replay_revives_what_is_understood_and_lists_the_rest<T: Tested>() {
     let folder = TempDir::new().unwrap();
@@ -135,5 +166,6 @@ async fn a_replay_revives_what_is_understood_and_lists_the_rest<T: Tested>() {
 conformance! {
     what_an_audit_found_is_kept_until_the_next_one,
     what_lives_is_listed_by_address_and_nothing_else,
+    numbers_of_everybody_are_read_a_part_at_a_time,
     a_replay_revives_what_is_understood_and_lists_the_rest,
 }

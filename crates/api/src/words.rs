@@ -346,7 +346,7 @@ words! {
         Parts = "parts",
         /// Rewards with caps, grants and claims (P5).
         Rewards = "rewards",
-        /// Each provider's counters with its numbers on leaderboards.
+        /// Each provider's counters with its numbers on leaderboards, and sums of all these numbers with each other and with totals.
         Counters = "counters",
         /// Each campaign's total with its milestones and entries, and its claims with its pot (P18).
         Campaigns = "campaigns",

@@ -50,6 +50,7 @@ pub(super) async fn metrics(State(api): State<ApiState>) -> Result<Response, Api
         is_failing: follower.error.is_some(),
         streams: api.streams.open() as u64,
         audit_differences: audit.found,
+        audit_unsettled: audit.unsettled,
         audit_slot: audit.slot,
         is_audited,
         silent_calls: follower.silent_calls,

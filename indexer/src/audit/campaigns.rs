@@ -4,7 +4,7 @@
 use {
     super::{
         Report,
-        report::Subject,
+        report::{Subject, of_mint},
         sums::{Reserved, add, sum},
     },
     crate::{
@@ -131,11 +131,7 @@ fn pots(
         let went = went.map(|category| sum(totals, category, mint));
         let is_there = left.get(&mint).copied().unwrap_or(0);
         let found = went.into_iter().fold(is_there, u128::saturating_add);
-        let subject = Subject {
-            check: AuditCheck::Campaigns,
-            kind: EntityKind::MintConfig,
-            address: mint,
-        };
+        let subject = of_mint(AuditCheck::Campaigns, mint);
         let ever = sum(totals, Category::CampaignPots, mint);
         report.equal(subject, "pots and what became of them", ever, found);
     }

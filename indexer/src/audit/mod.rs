@@ -8,7 +8,10 @@
 //! newest slot that the node could have answered from: some nodes answer with newer state than the slot that they name.
 
 mod accounts;
+mod boards;
 mod campaigns;
+mod columns;
+mod counters;
 mod money;
 mod report;
 mod sums;
@@ -34,7 +37,7 @@ use {
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(120);
 /// How often what is not equal is looked at: what differs is told from the second look on, what changes meanwhile gets all of them.
 const LOOKS: u32 = 4;
-/// First pause after a comparison that found something or failed: holes are searched meanwhile.
+/// First pause after a comparison that found something, failed, or left something open: holes are searched meanwhile.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What compares what.
@@ -63,17 +66,13 @@ impl Auditor {
         loop {
             self.first_walk().await;
             let audit = self.audit().await;
-            let is_equal = audit.found == 0 && audit.error.is_none();
             self.tell(&audit);
             if let Err(error) = self.store.put_audit(&audit).await {
                 tracing::warn!(%error, "cannot keep what the audit found; trying again later");
             }
-            pause = match is_equal {
-                true => self.every,
-                false => (pause * 2).clamp(FIRST_PAUSE, self.every.max(FIRST_PAUSE)),
-            };
+            pause = pause_after(&audit, pause, self.every);
             tokio::time::sleep(pause).await;
-            if is_equal {
+            if audit.is_equal() {
                 pause = FIRST_PAUSE;
             }
         }
@@ -110,7 +109,14 @@ impl Auditor {
             let (expected, other) = (&difference.expected, &difference.found);
             tracing::error!(check, %address, figure, expected, found = other, "differs from the chain");
         }
-        if *found == 0 && audit.error.is_none() {
+        if audit.unsettled > 0 {
+            let unsettled = audit.unsettled;
+            tracing::warn!(
+                unsettled,
+                "the audit could not compare what changed at each look; trying again later"
+            );
+        }
+        if audit.is_equal() {
             tracing::info!(
                 figures,
                 slot = audit.slot,
@@ -136,6 +142,43 @@ impl Auditor {
         match tokio::time::timeout(CATCH_UP_TIMEOUT, reached).await {
             Ok(Ok(_)) => Ok(()),
             _ => Err(IndexerError::AuditLate { slot }),
+        }
+    }
+}
+
+/// The pause after a comparison, by the last pause: what could not be compared is looked at again as soon as what differs.
+fn pause_after(audit: &AuditRow, last: Duration, every: Duration) -> Duration {
+    match audit.is_equal() {
+        true => every,
+        false => (last * 2).clamp(FIRST_PAUSE, every.max(FIRST_PAUSE)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_equal_waits_for_the_next_turn() {
+        let every = Duration::from_secs(900);
+        let equal = AuditRow::default();
+        assert_eq!(pause_after(&equal, FIRST_PAUSE, every), every);
+        let different = AuditRow {
+            found: 1,
+            ..AuditRow::default()
+        };
+        let unsettled = AuditRow {
+            unsettled: 1,
+            ..AuditRow::default()
+        };
+        let failed = AuditRow {
+            error: Some("refused".to_owned()),
+            ..AuditRow::default()
+        };
+        for audit in [different, unsettled, failed] {
+            assert!(!audit.is_equal());
+            assert_eq!(pause_after(&audit, FIRST_PAUSE, every), FIRST_PAUSE * 2);
+            assert_eq!(pause_after(&audit, every, every), every);
         }
     }
 }

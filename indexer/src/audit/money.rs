@@ -4,21 +4,23 @@
 
 use {
     super::{
-        Auditor, Report, campaigns,
-        report::{Subject, of_config},
+        Auditor, Report, boards, campaigns,
+        columns::Columns,
+        counters,
+        report::{Subject, of_config, of_mint},
         sums::{Reserved, add, sum},
         vaults,
     },
     crate::{
         error::Result,
         project::{
-            self, Settlement, Total, TotalKey, key,
-            program::{Assurance, Emission, EntityKind, Job, MintConfig, Provider, Purse},
+            Settlement, Total, TotalKey, key,
+            program::{Emission, EntityKind, Job, MintConfig, Provider, Purse},
         },
         store::{Projected, Projection, Snapshot},
     },
     futures::TryStreamExt,
-    quern_api::{AuditCheck, Category, Key, Metric},
+    quern_api::{AuditCheck, Category, Key},
     std::collections::{BTreeMap, HashMap},
 };
 
@@ -30,8 +32,9 @@ pub(super) async fn compare(auditor: &Auditor, report: &mut Report) -> Result<()
     let (mut reserved, escrowed) = live_jobs(&mut snapshot).await?;
     campaigns::compare(&mut snapshot, report, &totals, &mut reserved).await?;
     rewards(&mut snapshot, report, &totals, reserved).await?;
-    parts(&mut snapshot, report, &totals, &escrowed).await?;
-    counters(&mut snapshot, report).await
+    let paid = parts(&mut snapshot, report, &totals, &escrowed).await?;
+    counters::compare(&mut snapshot, report).await?;
+    boards::compare(&mut snapshot, report, &totals, &paid).await
 }
 
 /// P1 and P3: a total is what the purses hold, and what was deposited less what was withdrawn.
@@ -197,13 +200,14 @@ async fn reservations(
 }
 
 /// P4: the parts of each paid price sum to it, the prices to the totals, and what was ever escrowed is in escrow or went to
-/// somebody.
+/// somebody. Gives back what the paid milestones add to numbers.
 async fn parts(
     snapshot: &mut Snapshot,
     report: &mut Report,
     totals: &BTreeMap<TotalKey, Total>,
     escrowed: &HashMap<Key, u128>,
-) -> Result<()> {
+) -> Result<Columns> {
+    let mut numbers = Columns::default();
     let mut paid = BTreeMap::<(Key, u8), Total>::new();
     let mut rows = snapshot.queries().scan(Projection::Settlement);
     while let Some(row) = rows.try_next().await? {
@@ -222,6 +226,7 @@ async fn parts(
             price,
             parts_of(&settlement),
         );
+        boards::add_paid(&mut numbers, &settlement);
         let mint_and_level = (settlement.mint, settlement.assurance);
         paid.entry(mint_and_level).or_default().merge(Total {
             atoms: price,
@@ -233,7 +238,7 @@ async fn parts(
         .iter()
         .filter(|(key, _)| key.category == Category::Settled)
     {
-        let subject = of_mint(found.mint);
+        let subject = of_mint(AuditCheck::Parts, found.mint);
         let paid = paid
             .remove(&(found.mint, found.assurance))
             .unwrap_or_default();
@@ -247,14 +252,14 @@ async fn parts(
     }
     for ((mint, _), total) in paid {
         report.differs(
-            of_mint(mint),
+            of_mint(AuditCheck::Parts, mint),
             "the sum of paid prices",
             &total.atoms.to_string(),
             "none",
         );
     }
     escrows(snapshot, report, totals, escrowed);
-    Ok(())
+    Ok(numbers)
 }
 
 /// What was ever escrowed is in escrow or went to somebody.
@@ -284,20 +289,11 @@ fn escrows(
         let is_there = escrowed.get(&mint).copied().unwrap_or(0);
         let ever = sum(totals, Category::Escrowed, mint);
         report.equal(
-            of_mint(mint),
+            of_mint(AuditCheck::Parts, mint),
             "escrows and what became of them",
             ever,
             is_there.saturating_add(went),
         );
-    }
-}
-
-/// A sum of a mint; the address is the mint's, not that of its settings.
-fn of_mint(mint: Key) -> Subject {
-    Subject {
-        check: AuditCheck::Parts,
-        kind: EntityKind::MintConfig,
-        address: mint,
     }
 }
 
@@ -308,61 +304,4 @@ fn parts_of(settlement: &Settlement) -> u128 {
         settlement.provider_atoms,
     ];
     parts.map(u128::from).into_iter().sum()
-}
-
-/// Numbers of a provider on leaderboards, over all time.
-#[derive(Clone, Copy, Default)]
-struct Scores {
-    milestones: u128,
-    refereed_work: u128,
-    reviewed_work: u128,
-    rewards: u128,
-}
-
-/// What the program counts for a provider is what leaderboards say.
-async fn counters(snapshot: &mut Snapshot, report: &mut Report) -> Result<()> {
-    let mut scores = HashMap::<Key, Scores>::new();
-    let mut rows = snapshot.sums();
-    while let Some((key, value)) = rows.try_next().await? {
-        // Numbers of models, clients and the network are no counters on chain.
-        if key.measure.subject != project::Subject::Provider {
-            continue;
-        }
-        let of_provider = scores.entry(key.subject).or_default();
-        match key.measure.metric {
-            Metric::Milestones => add(&mut of_provider.milestones, value),
-            Metric::Rewards => add(&mut of_provider.rewards, value),
-            Metric::Work if key.assurance == Assurance::Refereed as u8 => {
-                add(&mut of_provider.refereed_work, value);
-            }
-            Metric::Work => add(&mut of_provider.reviewed_work, value),
-            _ => {}
-        }
-    }
-    drop(rows);
-    let mut providers = snapshot.queries().live(EntityKind::Provider as u8);
-    while let Some(entity) = providers.try_next().await? {
-        let Some(provider) = entity.row.read::<Provider>() else {
-            continue;
-        };
-        let subject = Subject {
-            check: AuditCheck::Counters,
-            kind: EntityKind::Provider,
-            address: entity.address,
-        };
-        let found = scores.remove(&key(&provider.owner)).unwrap_or_default();
-        for (figure, counted, found) in [
-            ("settled", provider.settled, found.milestones),
-            ("refereed_work", provider.refereed_work, found.refereed_work),
-            ("reviewed_work", provider.reviewed_work, found.reviewed_work),
-            (
-                "rewards_accrued_atoms",
-                provider.rewards_accrued_atoms,
-                found.rewards,
-            ),
-        ] {
-            report.equal(subject, figure, u128::from(counted.get()), found);
-        }
-    }
-    Ok(())
 }

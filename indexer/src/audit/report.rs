@@ -38,6 +38,15 @@ pub fn of_config(check: AuditCheck, address: Key) -> Subject {
     }
 }
 
+/// A sum of a mint; the address is the mint's, not that of its settings.
+pub fn of_mint(check: AuditCheck, mint: Key) -> Subject {
+    Subject {
+        check,
+        kind: EntityKind::MintConfig,
+        address: mint,
+    }
+}
+
 impl Report {
     /// Counts a figure, and a difference unless both sides say the same.
     pub fn equal<T: PartialEq + Display>(

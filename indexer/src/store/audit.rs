@@ -24,6 +24,13 @@ pub struct AuditRow {
     pub error: Option<String>,
 }
 
+impl AuditRow {
+    /// Whether everything was compared, and agrees.
+    pub fn is_equal(&self) -> bool {
+        self.found == 0 && self.unsettled == 0 && self.error.is_none()
+    }
+}
+
 /// A figure that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DifferenceRow {

@@ -11,6 +11,7 @@ mod boards;
 mod check;
 mod digest;
 mod ledgers;
+mod numbered;
 mod pages;
 mod postgres;
 mod rebuild;
@@ -38,6 +39,7 @@ pub use {
         StepEnd, StepRow, Steps, Tally, TimelineStep,
     },
     score::{Score, ScorePlace, ScoreRow},
+    scores::Numbers,
     snapshot::{BoardRow, Counts, JobQuery, JobRecord, ProviderRecord, Snapshot, Wholeness},
     sqlite::Sqlite,
     writing::Writing,

@@ -24,7 +24,7 @@ use {
 const ROWS_AT_ONCE: usize = 1_024;
 
 /// Numbers by their keys.
-pub(super) type Numbers = BTreeMap<ScoreKey, u128>;
+pub type Numbers = BTreeMap<ScoreKey, u128>;
 
 /// Numbers as bytes, mint by mint: whether there is one, the mint, how many numbers (u16); of each number the bucket within the row,
 /// measure and assurance level, then its length and as many bytes of it, the highest first.

@@ -10,20 +10,20 @@ use {
             Queries, StepEnd, Steps, TimelineStep,
         },
         score::{Score, ScorePlace, ScoreRow},
-        scores::{self, unpack},
+        scores::unpack,
         version,
     },
     crate::{
         error::Result,
         project::{
-            ALL_TIME, EventId, ScoreKey, Settlement, Subject, Total, TotalKey,
+            ALL_TIME, EventId, Settlement, Subject, Total, TotalKey,
             program::{EntityKind, MintConfig, read},
             window_bucket,
         },
     },
-    futures::{TryStreamExt, stream::BoxStream},
+    futures::TryStreamExt,
     quern_api::{Key, MAX_PAGE_ROWS, Window},
-    std::{collections::HashMap, fmt, future::ready, sync::Arc},
+    std::{collections::HashMap, fmt, sync::Arc},
     tokio::sync::{OwnedRwLockReadGuard, RwLock},
 };
 
@@ -333,12 +333,6 @@ impl Snapshot {
             Ok((row.0.subject, scores))
         });
         each.collect()
-    }
-
-    /// The sums of everybody over all time, in no order.
-    pub fn sums(&mut self) -> BoxStream<'_, Result<(ScoreKey, u128)>> {
-        let sums = scores::between(&mut *self.rows, ALL_TIME, ALL_TIME);
-        Box::pin(sums.try_filter(|(key, _)| ready(key.bucket == ALL_TIME)))
     }
 
     pub(super) async fn at(&mut self, kind: EntityKind, address: &Key) -> Result<Option<Entity>> {

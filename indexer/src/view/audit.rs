@@ -12,8 +12,8 @@ pub fn audit(row: Option<AuditRow>) -> AuditPage {
         None => AuditVerdict::Pending,
         Some(row) if row.found > 0 => AuditVerdict::Different,
         Some(row) if row.error.is_some() => AuditVerdict::Failed,
-        Some(row) if row.unsettled > 0 => AuditVerdict::Unsettled,
-        Some(_) => AuditVerdict::Equal,
+        Some(row) if row.is_equal() => AuditVerdict::Equal,
+        Some(_) => AuditVerdict::Unsettled,
     };
     let (slot, at) = (
         row.as_ref().map(|row| row.slot),
