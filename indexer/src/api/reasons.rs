@@ -12,14 +12,16 @@ use {
     },
     crate::{
         project::{
-            Concern, Event, EventId, key,
+            Concern, Event, EventId, Subject, key,
             program::{Emission, EntityKind, MilestoneSettled, Purse, QuernEvent},
         },
         store::{Snapshot, StepEnd},
         view,
     },
     axum::extract::State,
-    quern_api::{EmissionPage, ExplainPage, Key, MAX_PAGE_ROWS, Metric, NoParams, Reply, WorkPage},
+    quern_api::{
+        EmissionPage, ExplainPage, Key, MAX_PAGE_ROWS, Metric, NoParams, Reply, Window, WorkPage,
+    },
 };
 
 /// Steps that an explanation names: the latest ones, with the payment.
@@ -166,7 +168,8 @@ pub(super) async fn work(State(api): State<ApiState>, place: Place, ask: Ask<NoP
     Ok(api.reply(&snapshot, page))
 }
 
-/// The rewards: what the current epoch grants, what is left, and when it runs dry if it goes on as in the last 7 days.
+/// The rewards: what the current epoch grants, what is left, and when it runs dry if it goes on as in the last 7 days, or since the first
+/// grant.
 #[utoipa::path(get, path = EmissionPage::PATH, responses((status = 200, body = Reply<EmissionPage>)))]
 pub(super) async fn emission(State(api): State<ApiState>, ask: Ask<NoParams>) -> Answer {
     let mut snapshot = ask.snapshot(&api).await?;
@@ -177,13 +180,22 @@ pub(super) async fn emission(State(api): State<ApiState>, ask: Ask<NoParams>) ->
         Some((address, _)) => purse_of(&mut snapshot, address, mint).await?,
         None => None,
     };
-    let granted_atoms =
-        network_sum(&mut snapshot, (Metric::Rewards, mint), view::RATE_SECS, now).await?;
+    let rewards = (Metric::Rewards, mint);
+    let (lately_atoms, since) = network_sum(&mut snapshot, rewards, view::RATE_SECS, now).await?;
+    let ever = snapshot
+        .scores_of(Subject::Network, Key::NONE, Window::All)
+        .await?;
+    let ever = ever
+        .iter()
+        .filter(|score| (score.measure.metric, score.mint) == rewards);
+    let ever_atoms = ever.fold(0, |sum: u128, score| sum.saturating_add(score.value));
+    let first = since.filter(|_| ever_atoms == lately_atoms);
+    let granted = view::Granted::new(lately_atoms, first, now);
     let emission = found.map(|(_, emission)| emission);
     let page = view::emission(
         emission.as_ref(),
         purse.as_ref(),
-        granted_atoms,
+        granted,
         now,
         snapshot.mints(),
     );

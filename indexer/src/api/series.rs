@@ -276,28 +276,30 @@ impl Table for FeesPage {
     }
 }
 
-/// The sum of a number of the network over the last hours, of every level.
+/// The sum of a number of the network over the last hours, of every level, and the first second of the first hour that has any.
 pub(super) async fn network_sum(
     snapshot: &mut Snapshot,
     (metric, mint): (Metric, Key),
     secs: u64,
     now: i64,
-) -> Result<u128, ApiError> {
+) -> Result<(u128, Option<i64>), ApiError> {
     let last = hour_of(now);
     let hours = i64::try_from(secs).unwrap_or(i64::MAX) / HOUR_SECS;
     let span = Span {
         first: last.saturating_sub(hours).saturating_add(1),
         last,
     };
-    let mut sum = 0_u128;
+    let (mut sum, mut since) = (0_u128, None);
     for hour in snapshot.hours(NETWORK, (span.first, span.last)).await? {
-        for score in hour?.1 {
-            if score.measure.metric == metric && score.mint == mint {
+        let (hour, scores) = hour?;
+        for score in scores {
+            if score.measure.metric == metric && score.mint == mint && score.value > 0 {
                 sum = sum.saturating_add(score.value);
+                since = since.or(Some(hour.saturating_mul(HOUR_SECS)));
             }
         }
     }
-    Ok(sum)
+    Ok((sum, since))
 }
 
 #[cfg(test)]

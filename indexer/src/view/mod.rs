@@ -27,7 +27,7 @@ pub use {
     audit::audit,
     campaigns::{EntryRecord, campaign_item, entry_item, scored_milestone},
     describe::describe,
-    emission::{RATE_SECS, emission},
+    emission::{Granted, RATE_SECS, emission},
     events::event,
     explain::explain,
     jobs::{job, job_page},
