@@ -457,7 +457,7 @@ async fn a_missing_end_is_found_told_and_searched_for() {
     }
     world.follower.walk().await.unwrap();
     let mut snapshot = world.store().read().await.unwrap();
-    assert!(snapshot.wholeness().is_whole(), "no hole shows");
+    assert!(snapshot.wholeness().is_all_read(), "no hole shows");
     assert!((snapshot.counts().await.unwrap().events as usize) < world.node.chain.events);
     drop(snapshot);
 
@@ -512,7 +512,15 @@ async fn a_hole_in_the_middle_is_filled_by_searching_for_its_account_alone() {
         .repair(&mut Repairs::default())
         .await
         .unwrap();
-    assert!(world.store().read().await.unwrap().wholeness().is_whole());
+    assert!(
+        world
+            .store()
+            .read()
+            .await
+            .unwrap()
+            .wholeness()
+            .is_all_read()
+    );
     assert!(world.auditor.health.now().back_filled > 0);
 }
 
