@@ -16,9 +16,6 @@ use {
     },
 };
 
-/// The place of a dead letter that stands for a whole transaction.
-const WHOLE: u32 = u32::MAX;
-
 /// What a transaction says.
 #[derive(Clone, Debug)]
 pub struct Decoded {
@@ -100,11 +97,7 @@ pub fn transaction(
     }
     if silent {
         decoded.dead_letters.push(DeadLetter {
-            id: EventId {
-                signature,
-                instruction: WHOLE,
-                inner: WHOLE,
-            },
+            id: EventId::whole(signature),
             slot: found.slot,
             reason: "the program was called and succeeded, but told no event".to_owned(),
             data: Vec::new(),

@@ -327,6 +327,12 @@ async fn replay(options: &Stored) -> Result<(), IndexerError> {
     let replayed = store.replay().await?;
     store.close().await;
     println!("{} events revived", replayed.revived);
+    if replayed.unread > 0 {
+        println!(
+            "{} transactions without an event are read again by the next run",
+            replayed.unread
+        );
+    }
     for (reason, count) in replayed.left {
         println!("{count} left: {}", quern_client::text::escaped(&reason));
     }

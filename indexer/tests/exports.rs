@@ -452,6 +452,27 @@ fn paid_in_many_mints(history: &mut History, mints: u64) -> BTreeSet<String> {
     mints.iter().map(ToString::to_string).collect()
 }
 
+/// Amounts of many mints are too much for one reply; a page shows the rest, and says what to ask.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_go_on_without_what_is_too_much_for_one_reply() {
+    let mut history = History::lived(3, 4);
+    for n in 0..20 {
+        history.register_mint(&address(11, n));
+    }
+    let asked = Asked::of(history).await;
+    for (path, shown) in [("/", "Latest jobs"), ("/network", "Stored up to slot")] {
+        let page = asked.get(path).await;
+        assert_eq!(page.status, 200, "{path}: {}", page.text);
+        assert!(page.text.contains(shown), "{path}");
+        assert!(
+            page.text.contains("22 mints are registered: say mint="),
+            "{path}: {}",
+            page.text
+        );
+    }
+    asked.indexer.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_series_and_no_amount_is_left_out_however_many_mints_there_are() {
     const MINTS: u64 = 40;

@@ -14,7 +14,7 @@ use {
     },
     quern_indexer::{
         Config, Indexer,
-        project::Event,
+        project::{Event, EventId},
         store::{Batch, DeadLetter},
     },
     serde_json::{Value, json},
@@ -488,6 +488,49 @@ async fn a_history_of_which_something_is_not_understood_is_not_whole() {
         calls.filter(|call| *call == "getTransaction").count()
     };
     assert_eq!(listings(&node.lock().unwrap()), 0);
+    indexer.stop().await.unwrap();
+}
+
+/// What an older version took for a call that owed an event stands in no event's place, so nothing can be revived of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_without_an_event_is_read_again_after_a_replay() {
+    let history = History::lived(2, 5);
+    let folder = TempDir::new().unwrap();
+    let (_, url) = start(Node::of(&history)).await;
+    let last = history.events.last().unwrap();
+    let letter = DeadLetter {
+        id: EventId::whole(last.id.signature),
+        slot: last.slot,
+        reason: "the program was called and succeeded, but told no event".to_owned(),
+        data: Vec::new(),
+    };
+    let batch = Batch {
+        transactions: history
+            .events
+            .iter()
+            .map(|event| (event.id.signature, event.slot))
+            .collect(),
+        events: history.events.clone(),
+        dead_letters: vec![letter],
+        ..Batch::default()
+    };
+    let older = open(&folder.path().join("db")).await;
+    older.write(&batch).await.unwrap();
+    assert!(!older.read().await.unwrap().wholeness().is_whole());
+    let replayed = older.replay().await.unwrap();
+    assert_eq!(
+        (replayed.revived, replayed.unread, replayed.left.len()),
+        (0, 1, 0)
+    );
+    older.close().await;
+    let indexer = indexer(url, &folder).await;
+    ready(&indexer).await;
+    same_tables(&indexer, &history).await;
+    let counts = counts(&indexer.store()).await;
+    assert_eq!(
+        (counts.events, counts.dead_letters),
+        (history.events.len() as u64, 0)
+    );
     indexer.stop().await.unwrap();
 }
 

@@ -14,7 +14,7 @@ use {
 requests! {
     /// Which series, over which time.
     SeriesRequest {
-        /// Only numbers of this metric.
+        /// Only numbers of this metric; claims, escrowed, refunds, jobs and ended have no assurance level and no series.
         metric: Metric,
         /// Only amounts in this mint.
         mint: Key,
@@ -44,7 +44,8 @@ pub struct SeriesPage {
     pub from: i64,
     /// The last second of the last part.
     pub to: i64,
-    /// One series a metric, assurance level and mint; those without numbers are left out, and nothing else.
+    /// One series a metric, assurance level and mint; those without numbers are left out, and what belongs to no level:
+    /// claims, escrowed, refunds, jobs and ended.
     pub series: Vec<Series>,
 }
 

@@ -131,11 +131,6 @@ pub(super) async fn table(
     ask: Ask<LedgerTableRequest>,
 ) -> Answer {
     let address = place.address()?;
-    let seat = api.tables.0.take(network).ok_or_else(|| {
-        ApiError::unavailable(format!(
-            "{MOST_TABLES} ledgers are being sent; try again in some seconds, or ask /v1/ledgers for pages"
-        ))
-    })?;
     let (from, to) = times(&ask.params)?;
     let mut snapshot = api.store.read().await?;
     let (owner, _) = owner_of(&mut snapshot, &address).await?;
@@ -148,6 +143,12 @@ pub(super) async fn table(
     let mints = snapshot.mints().to_vec();
     let state = reply::state_of(&snapshot);
     drop(snapshot);
+    // Last: a request that is refused takes nobody's place.
+    let seat = api.tables.0.take(network).ok_or_else(|| {
+        ApiError::unavailable(format!(
+            "{MOST_TABLES} ledgers are being sent; try again in some seconds, or ask /v1/ledgers for pages"
+        ))
+    })?;
     let name = format!("attachment; filename=\"ledger-{owner}.csv\"");
     let headers = [
         (header::CONTENT_TYPE, table::MEDIA_TYPE.to_owned()),

@@ -52,6 +52,12 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Longest life of a stream; browsers resume by themselves.
 const LIFE: Duration = Duration::from_secs(3_600);
 
+/// Why a stream ends whose place goes to others.
+const WANTED: &str =
+    "your address has most of all streams, and others want one; resume behind the last event";
+/// Why all streams end.
+const STOPS: &str = "the indexer stops; resume behind the last event";
+
 /// Who may stream, and until when.
 #[derive(Clone, Debug)]
 pub struct Streams {
@@ -87,11 +93,6 @@ pub(super) async fn stream(
     headers: HeaderMap,
     ask: Ask<StreamRequest>,
 ) -> Result<Response, ApiError> {
-    let place = api.streams.places.take(network).ok_or_else(|| {
-        ApiError::unavailable(format!(
-            "{MOST_STREAMS} streams are open already, and nobody has many more than you; try again later, or ask /v1/events"
-        ))
-    })?;
     let resumed = headers.get("last-event-id");
     let resumed = resumed.and_then(|id| id.to_str().ok());
     let commitment = ask.params.word("commitment")?;
@@ -102,6 +103,12 @@ pub(super) async fn stream(
         None => snapshot.last_event().await?,
     };
     drop(snapshot);
+    // Last: a request that is refused takes nobody's place.
+    let place = api.streams.places.take(network).ok_or_else(|| {
+        ApiError::unavailable(format!(
+            "{MOST_STREAMS} streams are open already, and nobody has many more than you; try again later, or ask /v1/events"
+        ))
+    })?;
     let (sender, events) = mpsc::channel(BUFFERED);
     let (alive, lasting) = watch::channel(());
     let end = Arc::new(OnceLock::new());
@@ -175,6 +182,15 @@ impl Pump {
     /// Sends until the client leaves or is too slow, or the service stops.
     async fn run(mut self, end: &OnceLock<&'static str>) {
         loop {
+            // A client that is behind is sent one page after the other.
+            if self.place.is_wanted() {
+                let _ = end.set(WANTED);
+                return;
+            }
+            if *self.stopped.borrow() {
+                let _ = end.set(STOPS);
+                return;
+            }
             self.follower.mark_unchanged();
             let page = self.page().await;
             let count = page.len();
@@ -196,11 +212,11 @@ impl Pump {
                 () = looked(&mut self.ahead), if self.sender.capacity() == self.sender.max_capacity() => true,
                 () = self.sender.closed() => return,
                 () = self.place.wanted() => {
-                    let _ = end.set("your address has most of all streams, and others want one; resume behind the last event");
+                    let _ = end.set(WANTED);
                     return;
                 }
                 _ = self.stopped.wait_for(|stop| *stop) => {
-                    let _ = end.set("the indexer stops; resume behind the last event");
+                    let _ = end.set(STOPS);
                     return;
                 }
             };

@@ -71,6 +71,20 @@ impl EventId {
         instruction: 0,
         inner: 0,
     };
+
+    /// Stands for a whole transaction: no event has this place.
+    pub fn whole(signature: Signature) -> Self {
+        Self {
+            signature,
+            instruction: u32::MAX,
+            inner: u32::MAX,
+        }
+    }
+
+    /// Whether it stands for a whole transaction.
+    pub fn is_whole(&self) -> bool {
+        *self == Self::whole(self.signature)
+    }
 }
 
 /// An accepted event and where it happened.

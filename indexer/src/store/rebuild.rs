@@ -101,6 +101,8 @@ async fn give_up(rows: &mut dyn Rows) -> Result<()> {
 pub struct Replayed {
     /// Dead letters that are understood now.
     pub revived: u64,
+    /// Transactions without an event, which the next walk reads again: this version may know that they owe none.
+    pub unread: u64,
     /// How many are left, by the reason why.
     pub left: BTreeMap<String, u64>,
 }
@@ -113,11 +115,23 @@ pub(super) async fn replay(rows: &mut dyn Rows) -> Result<Replayed> {
     meta.next_change();
     apply::merge(rows, delta, &meta).await?;
     rows.put_meta(&meta).await?;
-    let mut left = BTreeMap::new();
+    let (mut unread, mut left) = (0, BTreeMap::new());
     for letter in rows.dead_letters().await? {
-        *left.entry(letter.reason).or_default() += 1;
+        if letter.id.is_whole() {
+            rows.delete_dead_letter(&letter.id).await?;
+            unread += 1;
+        } else {
+            *left.entry(letter.reason).or_default() += 1;
+        }
     }
-    Ok(Replayed { revived, left })
+    if unread > 0 {
+        give_up(rows).await?;
+    }
+    Ok(Replayed {
+        revived,
+        unread,
+        left,
+    })
 }
 
 /// Drops every projection and makes it again; the caller commits.

@@ -70,6 +70,14 @@ impl Web {
     }
 }
 
+/// The same, or what the API says to a question that is too large for one reply: a page shows the rest then.
+pub(super) fn or_refusal<T>(said: Result<Reply<T>, Failure>) -> Result<Result<T, String>, Failure> {
+    match said {
+        Ok(reply) => Ok(Ok(reply.body)),
+        Err(failure) => failure.refusal().map(Err),
+    }
+}
+
 /// The problem that a response tells, or the response as it was.
 pub(super) async fn problem_of(response: Response) -> Result<Problem, Response> {
     let kind = response.headers().get(header::CONTENT_TYPE);

@@ -98,6 +98,14 @@ impl Failure {
         }
     }
 
+    /// Why the API refused the question, unless it failed otherwise.
+    pub(super) fn refusal(self) -> Result<String, Self> {
+        match self.status {
+            StatusCode::BAD_REQUEST => Ok(self.detail),
+            _ => Err(self),
+        }
+    }
+
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         Self {
             status: StatusCode::NOT_FOUND,

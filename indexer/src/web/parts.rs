@@ -236,6 +236,11 @@ pub(super) fn empty(sentence: &str) -> Markup {
     html! { p .empty { (sentence) } }
 }
 
+/// What stands in place of what is too much for one page: what the API says to it.
+pub(super) fn refused(path: &str, sentence: &str) -> Markup {
+    html! { p .notice role="note" { (path) ": " (sentence) } }
+}
+
 /// A part of a whole as a bar; the number stands beside it.
 pub(super) fn bar(part: u128, whole: u128) -> Markup {
     // Thousandths are finer than any screen shows them.

@@ -137,18 +137,7 @@ impl History {
         };
         history.events.push(initialized());
         for mint in history.mints.clone() {
-            let mut config = MintConfig::zeroed();
-            config.mint = mint;
-            config.decimals = 6;
-            config.vault = address(50, u64::from(mint.to_bytes()[8]));
-            history.configs.insert(mint, config);
-            let change = history.config_changed(&mint);
-            let at = history.at;
-            history.tell(QuernEvent::MintRegistered(MintRegistered {
-                at,
-                mint,
-                changes: vec![change],
-            }));
+            history.register_mint(&mint);
         }
         history.emission.reward_mint = history.mints[1];
         let change = history.emission_changed();
@@ -177,6 +166,21 @@ impl History {
             history.deposit(&client, 1_000_000_000_000);
         }
         history
+    }
+
+    pub fn register_mint(&mut self, mint: &Pubkey) {
+        let mut config = MintConfig::zeroed();
+        config.mint = *mint;
+        config.decimals = 6;
+        config.vault = address(50, u64::from(mint.to_bytes()[8]));
+        self.configs.insert(*mint, config);
+        let change = self.config_changed(mint);
+        let at = self.at;
+        self.tell(QuernEvent::MintRegistered(MintRegistered {
+            at,
+            mint: *mint,
+            changes: vec![change],
+        }));
     }
 
     /// Events of one transaction, one each.

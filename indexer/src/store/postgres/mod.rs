@@ -236,6 +236,8 @@ impl Engine for Postgres {
     async fn close(&self) {
         self.reader.close().await;
         if let Some(writer) = &self.writer {
+            // A write that begins now has to take the lock anew.
+            self.is_new.store(true, Ordering::SeqCst);
             // The server notices only later that the connection has ended, and another process shall lead at once.
             let unlock = tokio::time::timeout(UNLOCK_TIMEOUT, async {
                 let mut connection = writer.acquire().await?;

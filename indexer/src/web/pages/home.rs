@@ -3,7 +3,7 @@
 use {
     super::{board, jobs, over_time::OverTime},
     crate::web::{
-        ask::Web,
+        ask::{Web, or_refusal},
         html::{Failure, Freshness, Page, Place},
         parts,
         query::Params,
@@ -43,8 +43,9 @@ pub(in crate::web) async fn home(State(web): State<Web>, uri: Uri) -> Result<Pag
     };
     let boards = web
         .ask::<Boards>(BoardsRequest::PATH, &request.query())
-        .await?;
-    let totals = web.ask::<TotalsPage>(TotalsPage::PATH, &[]).await?;
+        .await;
+    let boards = or_refusal(boards)?;
+    let totals = or_refusal(web.ask::<TotalsPage>(TotalsPage::PATH, &[]).await)?;
     let request = JobsRequest {
         limit: Some(JOBS),
         ..JobsRequest::default()
@@ -61,16 +62,22 @@ pub(in crate::web) async fn home(State(web): State<Web>, uri: Uri) -> Result<Pag
                 "one takes the bond. This page shows what was settled and who earned it."
             }
         }
-        (tiles(site, &totals.body))
+        @match &totals {
+            Ok(totals) => (tiles(site, totals)),
+            Err(refusal) => (parts::refused(TotalsPage::PATH, refusal)),
+        }
         (spending)
         div .heading {
             h2 { "Providers by earnings" }
             a href="/providers?window=7d" { "Other times and metrics" }
         }
-        @if boards.body.boards.is_empty() {
-            (parts::empty("No milestone was settled yet."))
+        @match &boards {
+            Ok(boards) if boards.boards.is_empty() => (parts::empty("No milestone was settled yet.")),
+            Ok(boards) => {
+                @for found in &boards.boards { (board::table(site, found, Metric::Earned)) }
+            }
+            Err(refusal) => (parts::refused(BoardsRequest::PATH, refusal)),
         }
-        @for found in &boards.body.boards { (board::table(site, found, Metric::Earned)) }
         div .heading {
             h2 { "Latest jobs" }
             a href="/jobs" { "All jobs" }
@@ -80,7 +87,7 @@ pub(in crate::web) async fn home(State(web): State<Web>, uri: Uri) -> Result<Pag
     Ok(Page {
         title: "Overview".to_owned(),
         place: Place::Home,
-        freshness: Some(Freshness::of(&boards)),
+        freshness: Some(Freshness::of(&latest)),
         body,
     })
 }

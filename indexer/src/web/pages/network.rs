@@ -2,7 +2,7 @@
 
 use {
     crate::web::{
-        ask::Web,
+        ask::{Web, or_refusal},
         html::{Failure, Freshness, Page, Place},
         parts,
         site::Site,
@@ -19,7 +19,7 @@ use {
 
 pub(in crate::web) async fn network(State(web): State<Web>) -> Result<Page, Failure> {
     let status = web.ask::<StatusPage>(StatusPage::PATH, &[]).await?;
-    let totals = web.ask::<TotalsPage>(TotalsPage::PATH, &[]).await?;
+    let totals = or_refusal(web.ask::<TotalsPage>(TotalsPage::PATH, &[]).await)?;
     let emission = web.ask::<EmissionPage>(EmissionPage::PATH, &[]).await?;
     let audit = web.ask::<AuditPage>(AuditPage::PATH, &[]).await?;
     let (site, page) = (&*web.site, &status.body);
@@ -37,8 +37,13 @@ pub(in crate::web) async fn network(State(web): State<Web>) -> Result<Page, Fail
         (gaps(page))
         (comparison(&audit.body))
         (rewards(site, &emission.body))
-        (ledgers(site, &totals.body.ledgers))
-        (sums(site, &totals.body.totals))
+        @match &totals {
+            Ok(totals) => {
+                (ledgers(site, &totals.ledgers))
+                (sums(site, &totals.totals))
+            }
+            Err(refusal) => (parts::refused(TotalsPage::PATH, refusal)),
+        }
     };
     Ok(Page {
         title: "Network".to_owned(),
