@@ -59,6 +59,8 @@ impl Indexer {
         };
         // The store comes first: a standby answers nobody until it leads.
         let store = Arc::new(Store::open_as(&config.store, config.role).await?);
+        // Nobody is shown another program's events under this one's name, whether the node is there or not.
+        store.belongs_to(&config.program_id, None).await?;
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         if config.role != Role::Replica {

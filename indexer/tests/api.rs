@@ -15,7 +15,7 @@ use {
         Config, Indexer, IndexerError,
         api::reference,
         project::program::EntityKind,
-        store::{AuditRow, DifferenceRow},
+        store::{AuditRow, DifferenceRow, Role},
     },
     serde::de::DeserializeOwned,
     std::{collections::BTreeMap, time::Duration},
@@ -753,6 +753,15 @@ async fn what_is_missing_at_the_start_is_said() {
             && error.to_string().contains("choose another --listen")
     );
     config.listen = ([127, 0, 0, 1], 0).into();
+    // Nor is a store shown under another program's name.
+    let of_another = Config {
+        program_id: Key([7; 32]),
+        role: Role::Replica,
+        store: store("db"),
+        ..config.clone()
+    };
+    let error = Indexer::start(of_another).await.err().unwrap();
+    assert!(matches!(error, IndexerError::WrongStore { .. }), "{error}");
     // Nobody shall believe that a stream is listened to which is not.
     let beside = |set: fn(&mut Config, Option<String>)| {
         let mut config = config.clone();
