@@ -26,7 +26,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Example:\n  quern-indexer run --url devnet --program-id PROGRAM --store sqlite:quern.sqlite --listen 127.0.0.1:8787"
+    after_help = "Example:\n  quern-indexer run --url localhost --store sqlite:quern.sqlite --listen 127.0.0.1:8787"
 )]
 struct Cli {
     #[command(flatten)]
@@ -41,7 +41,7 @@ struct Cli {
 enum Command {
     /// Follow the program and serve HTTP until interrupted
     #[command(
-        after_help = "Example:\n  quern-indexer run --url devnet --program-id PROGRAM --store sqlite:quern.sqlite --listen 127.0.0.1:8787"
+        after_help = "Example:\n  quern-indexer run --url localhost --store sqlite:quern.sqlite --listen 127.0.0.1:8787"
     )]
     Run(Box<Config>),
     /// Compare the tables with what the stored events make, look for what is missing, and change nothing
