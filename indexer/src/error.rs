@@ -119,7 +119,7 @@ pub enum IndexerError {
     NotSound(String),
     /// The store belongs to another program or network.
     #[error(
-        "this store holds {field} {stored}, but you or the node say {found}: name another --store, or the right --url and --program-id"
+        "this store holds {field} {stored}, not {found}: name another --store, or the right --url and --program-id"
     )]
     WrongStore {
         /// What differs.

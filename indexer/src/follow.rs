@@ -192,7 +192,7 @@ impl Follower {
         let wholeness = self.store.read().await?.wholeness();
         if wholeness.is_all_read() && suspects.is_empty() {
             if repairs.tries > 0 {
-                tracing::info!("the history is whole again");
+                tracing::info!("nothing is missing from the history any more");
             }
             *repairs = Repairs::default();
             return Ok(());

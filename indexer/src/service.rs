@@ -53,6 +53,7 @@ impl Indexer {
     /// If an address is malformed or taken, the store cannot be opened, or the recording cannot be read.
     pub async fn start(config: Config) -> Result<Self> {
         let node = rpc_options(&config)?;
+        check_recording(&config)?;
         let failed = |source| IndexerError::Listen {
             address: config.listen,
             source,
@@ -256,6 +257,21 @@ fn rpc_options(config: &Config) -> Result<RpcOptions> {
     Ok(options)
 }
 
+/// A recording has no node beside it: nobody shall believe that what they name is listened to.
+fn check_recording(config: &Config) -> Result<()> {
+    let unused = [
+        ("--ws-url", &config.ws_url),
+        ("--yellowstone-url", &config.yellowstone_url),
+        ("--yellowstone-token", &config.yellowstone_token),
+    ];
+    match unused.iter().find(|(_, value)| value.is_some()) {
+        Some((option, _)) if config.recording.is_some() => {
+            Err(IndexerError::BesideRecording(option))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// How many connections and requests there may be.
 fn bounds(config: &Config) -> Bounds {
     Bounds {
@@ -291,14 +307,6 @@ async fn open_source(
 ) -> Result<(Arc<dyn Source>, Option<Known>)> {
     Ok(match &config.recording {
         Some(path) => {
-            let unused = [
-                ("--ws-url", &config.ws_url),
-                ("--yellowstone-url", &config.yellowstone_url),
-                ("--yellowstone-token", &config.yellowstone_token),
-            ];
-            if let Some((option, _)) = unused.iter().find(|(_, value)| value.is_some()) {
-                return Err(IndexerError::BesideRecording(option));
-            }
             let (path, program) = (path.clone(), config.program_id);
             let open = move || FileSource::open(&path, &program);
             (Arc::new(tokio::task::spawn_blocking(open).await??), None)

@@ -253,16 +253,7 @@ async fn dead_letters_are_revived_or_listed_by_a_replay() {
         data: vec![1, 2, 3],
     };
     let store = open(&db).await;
-    let batch = Batch {
-        transactions: history
-            .events
-            .iter()
-            .map(|event| (event.id.signature, event.slot))
-            .collect(),
-        events: known.to_vec(),
-        dead_letters: letters.chain([hopeless]).collect(),
-        ..Batch::default()
-    };
+    let batch = history.understood(known.to_vec(), letters.chain([hopeless]).collect());
     store.write(&batch).await.unwrap();
     store.close().await;
     drop(store);

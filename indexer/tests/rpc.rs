@@ -413,16 +413,7 @@ async fn dead_letters_of_an_older_version_are_revived_at_start() {
         reason: "an older version did not know it".to_owned(),
         data: event.body.encode(),
     });
-    let batch = Batch {
-        transactions: history
-            .events
-            .iter()
-            .map(|event| (event.id.signature, event.slot))
-            .collect(),
-        events: living,
-        dead_letters: letters.collect(),
-        ..Batch::default()
-    };
+    let batch = history.understood(living, letters.collect());
     let older = open(&folder.path().join("db")).await;
     older.write(&batch).await.unwrap();
     older.close().await;
@@ -451,16 +442,7 @@ async fn a_history_of_which_something_is_not_understood_is_not_whole() {
         reason: "the bytes are of a version to come".to_owned(),
         data: vec![1, 2, 3],
     };
-    let batch = Batch {
-        transactions: history
-            .events
-            .iter()
-            .map(|event| (event.id.signature, event.slot))
-            .collect(),
-        events: history.events.clone(),
-        dead_letters: vec![letter],
-        ..Batch::default()
-    };
+    let batch = history.understood(history.events.clone(), vec![letter]);
     let older = open(&folder.path().join("db")).await;
     older.write(&batch).await.unwrap();
     older.close().await;
@@ -504,16 +486,7 @@ async fn a_transaction_without_an_event_is_read_again_after_a_replay() {
         reason: "the program was called and succeeded, but told no event".to_owned(),
         data: Vec::new(),
     };
-    let batch = Batch {
-        transactions: history
-            .events
-            .iter()
-            .map(|event| (event.id.signature, event.slot))
-            .collect(),
-        events: history.events.clone(),
-        dead_letters: vec![letter],
-        ..Batch::default()
-    };
+    let batch = history.understood(history.events.clone(), vec![letter]);
     let older = open(&folder.path().join("db")).await;
     older.write(&batch).await.unwrap();
     assert!(!older.read().await.unwrap().wholeness().is_whole());

@@ -15,7 +15,7 @@ pub struct Reply<T> {
     pub finality: Finality,
     /// How far that is behind the node, if both are known.
     pub lag_slots: Option<u64>,
-    /// False while changes are known to be missing: amounts and counts may be too small.
+    /// False while changes are known to be missing, or are not understood: amounts and counts may be too small.
     pub whole_history: bool,
     /// The reply itself; its fields stand beside the ones above.
     #[serde(flatten)]

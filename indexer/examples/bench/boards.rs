@@ -7,7 +7,7 @@ use {
         support::{Forgery, reply},
     },
     quern_api::{Assurance, Boards, BoardsRequest, Ranked, Window},
-    quern_indexer::{Config, Indexer, store::Role},
+    quern_indexer::{Config, Indexer},
     std::{
         path::Path,
         time::{Duration, Instant},
@@ -26,8 +26,6 @@ pub async fn measure(engine: &str, store: &str, folder: &Path, requests: usize) 
     std::fs::write(&recording, reply(&first[0], Forgery::None).to_string()).unwrap();
     let mut config = Config::local("http://unused.invalid", store);
     config.recording = Some(recording);
-    // Whoever wrote it may let go of it a moment later.
-    config.role = Role::Standby;
     let indexer = Indexer::start(config).await.unwrap();
     let base = format!("{}{}", indexer.url(), BoardsRequest::PATH);
     for window in Window::ALL {

@@ -6,9 +6,9 @@ use {
         ask::{Ask, Place},
         params::Params,
         parties::{PartyPage, read_party_end},
-        places::{Place as Seat, Places},
         providers::owner_of,
         reply::{self, Answer},
+        seats::{Seat, Seats},
         table::{self, Table, row},
     },
     crate::{
@@ -36,11 +36,11 @@ const MOST_TABLES: usize = 8;
 
 /// Who may have a whole ledger sent.
 #[derive(Clone, Debug)]
-pub struct Tables(Places);
+pub struct Tables(Seats);
 
 impl Default for Tables {
     fn default() -> Self {
-        Self(Places::new(MOST_TABLES))
+        Self(Seats::new(MOST_TABLES))
     }
 }
 
@@ -143,7 +143,7 @@ pub(super) async fn table(
     let mints = snapshot.mints().to_vec();
     let state = reply::state_of(&snapshot);
     drop(snapshot);
-    // Last: a request that is refused takes nobody's place.
+    // Last: a request that is refused takes nobody's seat.
     let seat = api.tables.0.take(network).ok_or_else(|| {
         ApiError::unavailable(format!(
             "{MOST_TABLES} ledgers are being sent; try again in some seconds, or ask /v1/ledgers for pages"

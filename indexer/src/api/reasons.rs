@@ -180,17 +180,7 @@ pub(super) async fn emission(State(api): State<ApiState>, ask: Ask<NoParams>) ->
         Some((address, _)) => purse_of(&mut snapshot, address, mint).await?,
         None => None,
     };
-    let rewards = (Metric::Rewards, mint);
-    let (lately_atoms, since) = network_sum(&mut snapshot, rewards, view::RATE_SECS, now).await?;
-    let ever = snapshot
-        .scores_of(Subject::Network, Key::NONE, Window::All)
-        .await?;
-    let ever = ever
-        .iter()
-        .filter(|score| (score.measure.metric, score.mint) == rewards);
-    let ever_atoms = ever.fold(0, |sum: u128, score| sum.saturating_add(score.value));
-    let first = since.filter(|_| ever_atoms == lately_atoms);
-    let granted = view::Granted::new(lately_atoms, first, now);
+    let granted = granted(&mut snapshot, mint, now).await?;
     let emission = found.map(|(_, emission)| emission);
     let page = view::emission(
         emission.as_ref(),
@@ -200,6 +190,21 @@ pub(super) async fn emission(State(api): State<ApiState>, ask: Ask<NoParams>) ->
         snapshot.mints(),
     );
     Ok(api.reply(&snapshot, page))
+}
+
+/// What was granted lately, and since when if never before.
+async fn granted(snapshot: &mut Snapshot, mint: Key, now: i64) -> Result<view::Granted, ApiError> {
+    let rewards = (Metric::Rewards, mint);
+    let (lately_atoms, since) = network_sum(snapshot, rewards, view::RATE_SECS, now).await?;
+    let ever = snapshot
+        .scores_of(Subject::Network, Key::NONE, Window::All)
+        .await?;
+    let ever = ever
+        .iter()
+        .filter(|score| (score.measure.metric, score.mint) == rewards);
+    let ever_atoms = ever.fold(0, |sum: u128, score| sum.saturating_add(score.value));
+    let first = since.filter(|_| ever_atoms == lately_atoms);
+    Ok(view::Granted::new(lately_atoms, first, now))
 }
 
 /// The emission's address and values.

@@ -9,7 +9,7 @@ use {
     },
     crate::store::Snapshot,
     axum::{
-        http::{HeaderName, HeaderValue, header},
+        http::{HeaderMap, HeaderName, HeaderValue, header},
         response::{IntoResponse, Response},
     },
     quern_api::{Finality, Reply},
@@ -24,14 +24,18 @@ pub(super) const AS_OF_SLOT: HeaderName = HeaderName::from_static("quern-as-of-s
 /// Whether nothing is known to be missing in a table.
 pub(super) const WHOLE_HISTORY: HeaderName = HeaderName::from_static("quern-whole-history");
 
-/// What JSON says around its body, for a table: headers.
-pub(super) fn state_of(snapshot: &Snapshot) -> [(HeaderName, String); 2] {
-    let slot = snapshot.cursor().map_or(0, |cursor| cursor.slot);
-    let is_whole = snapshot.wholeness().is_whole();
-    [
-        (AS_OF_SLOT, slot.to_string()),
-        (WHOLE_HISTORY, is_whole.to_string()),
-    ]
+/// What JSON says around its body, for a table: headers. The slot is left out before the first walk.
+pub(super) fn state_of(snapshot: &Snapshot) -> HeaderMap {
+    let slot = snapshot
+        .cursor()
+        .map(|cursor| (AS_OF_SLOT, cursor.slot.into()));
+    let is_whole = match snapshot.wholeness().is_whole() {
+        true => HeaderValue::from_static("true"),
+        false => HeaderValue::from_static("false"),
+    };
+    slot.into_iter()
+        .chain([(WHOLE_HISTORY, is_whole)])
+        .collect()
 }
 
 impl ApiState {

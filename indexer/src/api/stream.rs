@@ -8,9 +8,8 @@ use {
     super::{
         ApiError, ApiState,
         ask::Ask,
-        event_id,
-        places::{Place, Places},
-        provisional, reply,
+        event_id, provisional, reply,
+        seats::{Seat, Seats},
     },
     crate::{
         health::State as Follower,
@@ -52,16 +51,18 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Longest life of a stream; browsers resume by themselves.
 const LIFE: Duration = Duration::from_secs(3_600);
 
-/// Why a stream ends whose place goes to others.
+/// Why a stream ends whose seat goes to others.
 const WANTED: &str =
     "your address has most of all streams, and others want one; resume behind the last event";
 /// Why all streams end.
 const STOPS: &str = "the indexer stops; resume behind the last event";
+/// Why no stream is endless.
+const OLD: &str = "the stream is an hour old; resume behind the last event";
 
 /// Who may stream, and until when.
 #[derive(Clone, Debug)]
 pub struct Streams {
-    places: Places,
+    seats: Seats,
     stopped: watch::Receiver<bool>,
 }
 
@@ -69,14 +70,14 @@ impl Streams {
     /// All places free, until the service stops.
     pub fn new(stopped: watch::Receiver<bool>) -> Self {
         Self {
-            places: Places::new(MOST_STREAMS),
+            seats: Seats::new(MOST_STREAMS),
             stopped,
         }
     }
 
     /// How many are open.
     pub fn open(&self) -> usize {
-        self.places.taken()
+        self.seats.taken()
     }
 }
 
@@ -84,8 +85,9 @@ impl Streams {
 ///
 /// Each has the event's `id`, its name as `event` and, as `data`, what `/v1/events` shows of it. After the connection was lost, a browser
 /// resumes by itself where it was. A last event `end` says why a stream ends: the client read too slowly, the stream is an hour old, its
-/// address has most of all streams and others want one, or the service stops. A comment every 15 seconds shows that the stream lives. With `commitment=confirmed` there are events `provisional`
-/// in between, without an `id`: each is the whole of `/v1/provisional`, in the place of the one before.
+/// address has most of all streams and others want one, or the service stops. A comment every 15 seconds shows that the stream lives. With
+/// `commitment=confirmed` there are events `provisional` in between, without an `id`: each is the whole of `/v1/provisional`, in the place
+/// of the one before.
 #[utoipa::path(get, path = EventList::STREAM, params(StreamRequest, ("last-event-id" = Option<String>, Header, description = "The `id` of the last event that the client has")), responses((status = 200, body = EventItem, content_type = "text/event-stream")))]
 pub(super) async fn stream(
     State(api): State<ApiState>,
@@ -103,8 +105,8 @@ pub(super) async fn stream(
         None => snapshot.last_event().await?,
     };
     drop(snapshot);
-    // Last: a request that is refused takes nobody's place.
-    let place = api.streams.places.take(network).ok_or_else(|| {
+    // Last: a request that is refused takes nobody's seat.
+    let seat = api.streams.seats.take(network).ok_or_else(|| {
         ApiError::unavailable(format!(
             "{MOST_STREAMS} streams are open already, and nobody has many more than you; try again later, or ask /v1/events"
         ))
@@ -115,23 +117,14 @@ pub(super) async fn stream(
     let pump = Pump {
         store: Arc::clone(&api.store),
         follower: api.health.subscribe(),
-        stopped: api.streams.stopped.clone(),
         slow: SLOW,
         last,
         ahead,
         sender,
-        place,
         _alive: alive,
     };
-    tokio::spawn({
-        let end = Arc::clone(&end);
-        async move {
-            let ended = tokio::time::timeout(LIFE, pump.run(&end)).await;
-            if ended.is_err() {
-                let _ = end.set("the stream is an hour old; resume behind the last event");
-            }
-        }
-    });
+    let stopped = api.streams.stopped.clone();
+    tokio::spawn(sent(pump, seat, stopped, Arc::clone(&end)));
     let farewell = stream::once(async move {
         let reason = end.get().copied().unwrap_or("the stream ended");
         Event::default().event("end").data(reason)
@@ -143,6 +136,25 @@ pub(super) async fn stream(
     let mut response = Sse::new(events).keep_alive(alive).into_response();
     response.extensions_mut().insert(Lasting(lasting));
     Ok(response)
+}
+
+/// Sends until there is nobody to send to, or until something else ends it, however little the client reads: the reason is said before
+/// the pump goes, and with it what the client waits for.
+async fn sent(
+    pump: Pump,
+    mut seat: Seat,
+    mut stopped: watch::Receiver<bool>,
+    end: Arc<OnceLock<&'static str>>,
+) {
+    let say = |reason| {
+        let _ = end.set(reason);
+    };
+    tokio::select! {
+        () = pump.run(&end) => {}
+        () = async { seat.wanted().await; say(WANTED) } => {}
+        () = async { let _ = stopped.wait_for(|stop| *stop).await; say(STOPS) } => {}
+        () = async { tokio::time::sleep(LIFE).await; say(OLD) } => {}
+    }
 }
 
 /// The looks from now on, the last one first.
@@ -167,30 +179,19 @@ async fn looked(ahead: &mut Option<watch::Receiver<Arc<Look>>>) {
 struct Pump {
     store: Arc<Store>,
     follower: watch::Receiver<Follower>,
-    stopped: watch::Receiver<bool>,
     slow: Duration,
     last: Option<EventId>,
     /// Looks at what is not final, for a client that asked for them.
     ahead: Option<watch::Receiver<Arc<Look>>>,
     sender: mpsc::Sender<Event>,
-    place: Place,
     /// The connection may live as long as this.
     _alive: watch::Sender<()>,
 }
 
 impl Pump {
-    /// Sends until the client leaves or is too slow, or the service stops.
+    /// Sends until the client leaves or is too slow.
     async fn run(mut self, end: &OnceLock<&'static str>) {
         loop {
-            // A client that is behind is sent one page after the other.
-            if self.place.is_wanted() {
-                let _ = end.set(WANTED);
-                return;
-            }
-            if *self.stopped.borrow() {
-                let _ = end.set(STOPS);
-                return;
-            }
             self.follower.mark_unchanged();
             let page = self.page().await;
             let count = page.len();
@@ -211,14 +212,6 @@ impl Pump {
                 // Each look takes the place of the one before: none waits for a client that is behind.
                 () = looked(&mut self.ahead), if self.sender.capacity() == self.sender.max_capacity() => true,
                 () = self.sender.closed() => return,
-                () = self.place.wanted() => {
-                    let _ = end.set(WANTED);
-                    return;
-                }
-                _ = self.stopped.wait_for(|stop| *stop) => {
-                    let _ = end.set(STOPS);
-                    return;
-                }
             };
             if has_looked
                 && let Some(event) = self.look().await
@@ -317,19 +310,15 @@ mod tests {
         store.write(&batch(1..200)).await.unwrap();
         let (sender, mut events) = mpsc::channel(BUFFERED);
         let health = Health::default();
-        let (_stop, stopped) = watch::channel(false);
         let (alive, mut lasting) = watch::channel(());
-        let place = Places::new(1).take([127, 0, 0, 1].into()).unwrap();
         let end = Arc::new(OnceLock::new());
         let pump = Pump {
             store: Arc::clone(&store),
             follower: health.subscribe(),
-            stopped,
             slow: Duration::from_millis(200),
             last: None,
             ahead: None,
             sender,
-            place,
             _alive: alive,
         };
         let pumped = tokio::spawn({
@@ -351,6 +340,42 @@ mod tests {
             left += 1;
         }
         assert_eq!(left, BUFFERED);
+        store.close().await;
+    }
+
+    /// A client that reads too little to be behind for long, and too slowly to be ended for it, gives its seat up at once all the same.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_that_is_stuck_gives_its_seat_up_and_is_told() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("db");
+        let engine = Sqlite::open(&path, Role::Leader).await.unwrap();
+        let store = Arc::new(Store::new(engine).await.unwrap());
+        store.write(&batch(1..200)).await.unwrap();
+        let seats = Seats::new(2);
+        let [greedy, other] = [1, 2].map(|last| [127, 0, 0, last].into());
+        let (seat, _second) = (seats.take(greedy).unwrap(), seats.take(greedy).unwrap());
+        let (sender, mut events) = mpsc::channel(BUFFERED);
+        let health = Health::default();
+        let (_stop, stopped) = watch::channel(false);
+        let (alive, _lasting) = watch::channel(());
+        let end = Arc::new(OnceLock::new());
+        let pump = Pump {
+            store: Arc::clone(&store),
+            follower: health.subscribe(),
+            slow: LIFE,
+            last: None,
+            ahead: None,
+            sender,
+            _alive: alive,
+        };
+        let sending = tokio::spawn(sent(pump, seat, stopped, Arc::clone(&end)));
+        while events.len() < BUFFERED {
+            tokio::task::yield_now().await;
+        }
+        let _third = seats.take(other).unwrap();
+        sending.await.unwrap();
+        assert_eq!(end.get(), Some(&WANTED));
+        while events.recv().await.is_some() {}
         store.close().await;
     }
 }

@@ -30,7 +30,7 @@ use {
     quern_indexer::{
         IndexerError,
         project::{Event, EventId},
-        store::{Counts, Store},
+        store::{Batch, Counts, DeadLetter, Store},
     },
     quern_testkit::rng::Rng,
     serde_json::{Value, json},
@@ -166,6 +166,17 @@ impl History {
             history.deposit(&client, 1_000_000_000_000);
         }
         history
+    }
+
+    /// What a walk told that understood these events of it, and these letters instead of others.
+    pub fn understood(&self, events: Vec<Event>, dead_letters: Vec<DeadLetter>) -> Batch {
+        let read = self.events.iter();
+        Batch {
+            transactions: read.map(|event| (event.id.signature, event.slot)).collect(),
+            events,
+            dead_letters,
+            ..Batch::default()
+        }
     }
 
     pub fn register_mint(&mut self, mint: &Pubkey) {

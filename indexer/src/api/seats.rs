@@ -1,4 +1,4 @@
-//! Places for replies that go on for long: when all are taken, who has most of them gives the oldest one up.
+//! Seats for replies that go on for long: when all are taken, who has most of them gives the oldest one up.
 
 use {
     std::{
@@ -9,16 +9,16 @@ use {
     tokio::sync::watch,
 };
 
-/// All places.
+/// All seats.
 #[derive(Clone, Debug)]
-pub(super) struct Places {
+pub(super) struct Seats {
     most: usize,
     taken: Arc<Mutex<Taken>>,
 }
 
 #[derive(Debug, Default)]
 struct Taken {
-    /// Counts places; orders them.
+    /// Counts seats; orders them.
     turn: u64,
     by_turn: BTreeMap<u64, Held>,
 }
@@ -30,15 +30,15 @@ struct Held {
     _keeps: watch::Sender<()>,
 }
 
-/// A reply's place; it is free again when this is dropped.
+/// A reply's seat; it is free again when this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    places: Places,
+pub(super) struct Seat {
+    seats: Seats,
     turn: u64,
     kept: watch::Receiver<()>,
 }
 
-impl Places {
+impl Seats {
     pub(super) fn new(most: usize) -> Self {
         Self {
             most,
@@ -46,8 +46,8 @@ impl Places {
         }
     }
 
-    /// A place for a client. None if all are taken and nobody else has two more than this client.
-    pub(super) fn take(&self, network: IpAddr) -> Option<Place> {
+    /// A seat for a client. None if all are taken and nobody else has two more than this client.
+    pub(super) fn take(&self, network: IpAddr) -> Option<Seat> {
         let mut taken = self.lock();
         if taken.by_turn.len() >= self.most {
             let oldest = taken.oldest_of_others(network)?;
@@ -61,8 +61,8 @@ impl Places {
             _keeps: keeps,
         };
         taken.by_turn.insert(turn, held);
-        Some(Place {
-            places: self.clone(),
+        Some(Seat {
+            seats: self.clone(),
             turn,
             kept,
         })
@@ -79,7 +79,7 @@ impl Places {
 }
 
 impl Taken {
-    /// The oldest place of the one who has most, unless this client would then have as many.
+    /// The oldest seat of the one who has most, unless this client would then have as many.
     fn oldest_of_others(&self, network: IpAddr) -> Option<u64> {
         let mut counts: HashMap<IpAddr, usize> = HashMap::new();
         for held in self.by_turn.values() {
@@ -90,13 +90,13 @@ impl Taken {
         if most < own + 2 {
             return None;
         }
-        let mut places = self.by_turn.iter();
-        let (turn, _) = places.find(|(_, held)| counts.get(&held.network) == Some(&most))?;
+        let mut seats = self.by_turn.iter();
+        let (turn, _) = seats.find(|(_, held)| counts.get(&held.network) == Some(&most))?;
         Some(*turn)
     }
 }
 
-impl Place {
+impl Seat {
     /// Whether others are to have it.
     pub(super) fn is_wanted(&self) -> bool {
         self.kept.has_changed().is_err()
@@ -109,9 +109,9 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Seat {
     fn drop(&mut self) {
-        self.places.lock().by_turn.remove(&self.turn);
+        self.seats.lock().by_turn.remove(&self.turn);
     }
 }
 
@@ -126,24 +126,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_has_all_places_while_others_want_some() {
-        let places = Places::new(6);
-        let mut greedy: Vec<Place> = (0..6).map(|_| places.take(network(1)).unwrap()).collect();
-        assert!(places.take(network(1)).is_none(), "of itself");
-        let others: Vec<Place> = (0..3).map(|_| places.take(network(2)).unwrap()).collect();
-        assert!(places.take(network(2)).is_none(), "three each");
-        assert!(places.take(network(1)).is_none(), "three each");
+    async fn nobody_has_all_seats_while_others_want_some() {
+        let seats = Seats::new(6);
+        let mut greedy: Vec<Seat> = (0..6).map(|_| seats.take(network(1)).unwrap()).collect();
+        assert!(seats.take(network(1)).is_none(), "of itself");
+        let others: Vec<Seat> = (0..3).map(|_| seats.take(network(2)).unwrap()).collect();
+        assert!(seats.take(network(2)).is_none(), "three each");
+        assert!(seats.take(network(1)).is_none(), "three each");
         // The oldest were told, the others not.
-        for place in &mut greedy[..3] {
-            place.wanted().await;
+        for seat in &mut greedy[..3] {
+            seat.wanted().await;
         }
         assert!(greedy[2].is_wanted() && !greedy[3].is_wanted());
-        assert_eq!(places.taken(), 6);
-        // A third gets its place; one that was given up frees none when it ends.
-        let third = places.take(network(3)).unwrap();
+        assert_eq!(seats.taken(), 6);
+        // A third gets its seat; one that was given up frees none when it ends.
+        let third = seats.take(network(3)).unwrap();
         greedy.remove(0);
-        assert_eq!(places.taken(), 6);
+        assert_eq!(seats.taken(), 6);
         drop((third, others, greedy));
-        assert_eq!(places.taken(), 0);
+        assert_eq!(seats.taken(), 0);
     }
 }
